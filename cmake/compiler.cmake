@@ -1,0 +1,31 @@
+# Warnings are errors; the target is x86-64-v2, which simdjson needs for half of its speed.
+add_library(tidemark_compiler INTERFACE)
+target_compile_options(tidemark_compiler INTERFACE
+  -Wall -Wextra -Wpedantic -Werror -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wcast-qual
+  -Wconversion -Wno-sign-conversion -Wno-pedantic -Wimplicit-fallthrough)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # False alarms of GCC 12 in the standard library at -O2 and above.
+  target_compile_options(tidemark_compiler INTERFACE -Wno-restrict -Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-array-bounds -Wno-stringop-overread)
+endif()
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  add_compile_options(-march=x86-64-v2)
+endif()
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1")
+set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g1")
+add_compile_options(-fno-omit-frame-pointer)
+
+if(TIDEMARK_CRASH_POINTS)
+  add_compile_definitions(TIDEMARK_CRASH_POINTS=1)
+endif()
+if(TIDEMARK_SANITIZE)
+  add_compile_options(-fsanitize=${TIDEMARK_SANITIZE} -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${TIDEMARK_SANITIZE})
+endif()
+if(TIDEMARK_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=address,undefined)
+endif()
+find_program(MOLD ld.mold)
+if(MOLD AND NOT TIDEMARK_FUZZ)
+  add_link_options(-fuse-ld=mold)
+endif()
