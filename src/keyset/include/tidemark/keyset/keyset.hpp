@@ -1,0 +1,124 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "tidemark/base/clock.hpp"
+#include "tidemark/base/file_system.hpp"
+#include "tidemark/base/hash.hpp"
+#include "tidemark/base/metrics.hpp"
+#include "tidemark/base/random.hpp"
+#include "tidemark/base/time.hpp"
+
+namespace tidemark::keyset {
+
+struct KeySetOptions {
+  std::string directory;
+  microseconds window{};                      ///< How long a claim is remembered (identity_window).
+  std::uint64_t memory_bytes = 256ull << 20;  ///< Bound on tables, filters and fences together; at least 1 MiB.
+  std::uint32_t time_buckets = 32;            ///< Claims are dropped in steps of window / time_buckets.
+};
+
+/// The place of the event that owns a claim: the record's offset in its log, and the event's index in the record.
+struct OwnerPosition {
+  std::uint64_t offset = 0;
+  std::uint32_t index = 0;
+  auto operator<=>(const OwnerPosition&) const = default;
+};
+
+/// One identity that asks to be new.
+struct ClaimRequest {
+  Fingerprint identity;
+  std::uint64_t content = 0;  ///< Content hash, compared when the identity is known already.
+  bool look_up_only = false;  ///< Answer, but don't remember: for an event that would be refused anyway.
+};
+
+/// What the key set knew of a ClaimRequest.
+struct ClaimAnswer {
+  bool is_new = false;            ///< Not known; remembered now unless look_up_only.
+  bool same_content = false;      ///< When known: the owner's content hash is equal.
+  OwnerPosition owner;            ///< When known: who owns it.
+};
+
+struct KeySetStats {
+  std::uint64_t claims = 0;          ///< Remembered, memory and disk; expired but not yet dropped ones count.
+  std::uint64_t table_bytes = 0;     ///< Memory of the tables.
+  std::uint64_t resident_bytes = 0;  ///< Memory of tables, filters and fences.
+  std::uint64_t disk_bytes = 0;
+  std::uint64_t segments = 0;
+  std::uint64_t disk_reads = 0;      ///< Blocks read by look-ups since open.
+};
+
+/// What open() found.
+struct KeySetReport {
+  bool created = false;
+  std::uint64_t claims = 0;
+  std::uint64_t covered_to = 0;  ///< Every claim of the log's records below this offset is in durable segments.
+};
+
+/// The set of identities that are remembered: 128-bit fingerprints with content hash, owner and arrival, in a memory
+/// table that is aged into immutable, sorted, checksummed segments with filters, dropped whole when they expire.
+///
+/// *Durability*: a claim is durable when its record is in the log; the key set is rebuilt at start from its last
+/// checkpoint plus the log from covered_to(). Segments and manifest are synced before covered_to() moves; the log must
+/// keep everything from covered_to() on. *Concurrency*: claim, release, restore, checkpoint_if_due, expire from one
+/// thread, the committer; covered_to() and stats() from any. One background thread writes and merges segments.
+/// Format: docs/formats/keyset.md.
+class KeySet {
+ public:
+  /// Opens or makes the key set of log `log_id` (16 bytes; another log's directory is refused with kRefused).
+  /// Errors: kCorrupt when a segment or the manifest can't be used: names the file and the remedy.
+  static Result<std::unique_ptr<KeySet>> open(FileSystem& files, Random& random, Metrics& metrics,
+                                              KeySetOptions options, const std::array<std::byte, 16>& log_id,
+                                              KeySetReport& report);
+  ~KeySet();
+  KeySet(const KeySet&) = delete;
+  KeySet& operator=(const KeySet&) = delete;
+
+  /// The store's secret: made at random with the store and kept in its manifest.
+  const FingerprintKey& fingerprint_key() const noexcept;
+
+  /// Decides `requests` in order, each seeing those before it: an identity known and not expired at `arrival` is
+  /// answered with its owner; an unknown one becomes known, owned by (offset, index) with index counting the new ones
+  /// of this call from 0. `answers` has the size of `requests`. Errors: kIo, kCorrupt when a segment can't be read;
+  /// then nothing of the call is remembered.
+  Result<void> claim(std::span<const ClaimRequest> requests, std::uint64_t offset, Timestamp arrival,
+                     std::span<ClaimAnswer> answers);
+
+  /// Forgets what the last claim() remembered; nothing may have been claimed since.
+  void release(std::span<const ClaimRequest> requests, std::span<const ClaimAnswer> answers);
+
+  /// Puts back a claim read from the log at start. One that is known already stays as it is.
+  Result<void> restore(const Fingerprint& identity, std::uint64_t content, OwnerPosition owner, Timestamp arrival);
+
+  /// When the table has reached its share of memory, or `force`: freezes it, for the background thread to write out.
+  /// Every claim of records below `offset` must have been made. Waits only if the previous table is still being
+  /// written and the new one is full too.
+  Result<void> checkpoint_if_due(std::uint64_t offset, bool force = false);
+
+  /// Waits until all frozen tables are durable. For shutdown and tests.
+  Result<void> wait_for_checkpoint();
+
+  /// Drops segments whose last claim expired before `now`; `now` is trusted time, on the arrival scale.
+  Result<void> expire(Timestamp now);
+
+  /// Records below this offset are no longer needed to rebuild the set.
+  std::uint64_t covered_to() const noexcept;
+
+  /// The error that stopped the background thread, if one did; the committer must then stop taking claims.
+  std::optional<Error> background_error() const;
+
+  KeySetStats stats() const;
+
+ private:
+  struct Impl;
+  explicit KeySet(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tidemark::keyset

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "tidemark/log/types.hpp"
+
+namespace tidemark::log {
+
+/// The records of one group commit under construction: one frame, one write, one sync. Its memory is kept between
+/// groups. Format: docs/formats/log.md. Concurrency: confined to the committer.
+class GroupBuilder {
+ public:
+  GroupBuilder();
+  /// Starts a new group, keeping the memory. All its records share one arrival stamp.
+  void reset(Timestamp arrival);
+  /// Appends a record; returns its number within the group, from 0. Its offset will be Log::next_offset() plus that.
+  std::uint32_t add(RecordKind kind, Bytes payload);
+  std::uint32_t record_count() const noexcept { return count_; }
+  std::size_t size_bytes() const noexcept { return buffer_.size(); }
+  Timestamp arrival() const noexcept { return arrival_; }
+
+ private:
+  friend class Log;
+  std::string buffer_;  // Frame head (filled in by Log::commit), then the records.
+  std::uint32_t count_ = 0;
+  Timestamp arrival_{};
+};
+
+}  // namespace tidemark::log
