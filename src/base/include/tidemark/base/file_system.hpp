@@ -44,12 +44,14 @@ enum class OpenMode : std::uint8_t {
 class FileSystem {
  public:
   virtual ~FileSystem() = default;
-  /// Errors: kNotFound, kDiskFull, kReadOnly, kIo, each naming the path.
+  /// Errors: kNotFound, kConflict (kCreateNew of what exists), kDiskFull, kReadOnly, kIo, each naming the path.
   virtual Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) = 0;
   virtual Result<bool> exists(const std::string& path) = 0;
   /// Names (not paths) of what lies in `directory`, sorted by bytes.
   virtual Result<std::vector<std::string>> list(const std::string& directory) = 0;
+  /// Makes the directory and those above it that are missing; durable when it returns.
   virtual Result<void> make_directories(const std::string& path) = 0;
+  /// Removes a file; durable after sync_directory of the parent.
   virtual Result<void> remove(const std::string& path) = 0;
   /// Replaces `to` atomically; durable after sync_directory of the parent.
   virtual Result<void> rename(const std::string& from, const std::string& to) = 0;
@@ -79,7 +81,8 @@ class PosixFileSystem final : public FileSystem {
 Result<std::string> read_file(FileSystem& files, const std::string& path, std::uint64_t limit);
 
 /// Replaces `path` with `contents` so that a crash leaves the old file or the new one, whole and durable: temporary
-/// file beside it, sync, rename, directory sync.
+/// file beside it (`path`.tmp), sync, rename, directory sync. One caller at a time for a path. After an error the file is
+/// the old one, or the new one if only the last step failed.
 Result<void> replace_file(FileSystem& files, const std::string& path, Bytes contents);
 
 }  // namespace tidemark
