@@ -17,7 +17,7 @@
 namespace tidemark::arrivals {
 namespace {
 
-constexpr auto kTick = std::chrono::seconds(1);
+constexpr microseconds kTick = seconds(1);
 /// The tail that a start has to read back is kept below this by checkpoints.
 constexpr std::uint64_t kTailMaxBytes = 512ull << 20;
 /// The free space is looked at again after this much was written, however short the time.
@@ -38,8 +38,9 @@ std::string_view DoorState::text() const noexcept {
 }
 
 struct Arrivals::Impl {
-  Impl(FileSystem& file_system, Metrics& metrics, ArrivalsOptions opts)
+  Impl(FileSystem& file_system, Clock& system_clock, Metrics& metrics, ArrivalsOptions opts)
       : files(file_system),
+        monotonic(system_clock),
         options(std::move(opts)),
         queue_gauge(metrics.gauge("tidemark_arrivals_queue_bytes", "Encoded bytes waiting for the committer")),
         doors_gauge(metrics.gauge("tidemark_arrivals_doors_open", "1 while events are accepted, else 0")),
@@ -61,7 +62,9 @@ struct Arrivals::Impl {
   Result<void> restore_tail(ArrivalsReport& report);
 
   FileSystem& files;
+  Clock& monotonic;
   const ArrivalsOptions options;
+  std::uint64_t submission_max_bytes = 0;
   std::unique_ptr<log::Log> log;
   std::unique_ptr<keyset::KeySet> keyset;
   std::unique_ptr<ArrivalClock> clock;
@@ -90,6 +93,7 @@ struct Arrivals::Impl {
   std::vector<keyset::ClaimAnswer> answers;
   std::vector<Submission*> same_sink;
   std::uint64_t written_since_check = 0;
+  MonotonicTime next_tick{};
   bool failed = false;
 
   std::thread committer;
@@ -103,7 +107,7 @@ Arrivals::~Arrivals() {
 
 Result<std::unique_ptr<Arrivals>> Arrivals::open(FileSystem& files, Clock& clock, Random& random, Metrics& metrics,
                                                  ArrivalsOptions options, ArrivalsReport& report) {
-  auto impl = std::make_unique<Impl>(files, metrics, std::move(options));
+  auto impl = std::make_unique<Impl>(files, clock, metrics, std::move(options));
   const ArrivalsOptions& opts = impl->options;
   TIDEMARK_TRY(files.make_directories(opts.directory));
 
@@ -111,6 +115,7 @@ Result<std::unique_ptr<Arrivals>> Arrivals::open(FileSystem& files, Clock& clock
   log_options.directory = opts.directory + "/log";
   log_options.segment_bytes = opts.log_segment_bytes;
   log_options.max_group_bytes = std::min<std::uint64_t>(log_options.max_group_bytes, opts.log_segment_bytes / 2);
+  impl->submission_max_bytes = log_options.max_group_bytes - std::min<std::uint64_t>(log_options.max_group_bytes, 4096);
   TIDEMARK_TRY_ASSIGN(impl->log, log::Log::open(files, clock, random, metrics, log_options, report.log));
 
   keyset::KeySetOptions keyset_options;
@@ -195,6 +200,9 @@ Result<void> Arrivals::submit(Submission& submission) {
   Impl& impl = *impl_;
   TIDEMARK_ASSERT(submission.sink != nullptr);
   const DoorState state{impl.doors.load(std::memory_order_relaxed)};
+  if (submission.encoded.size() > impl.submission_max_bytes) {
+    return fail(Errc::kTooLarge, "the request is too large for one segment of the log; send fewer events at a time");
+  }
   if (!state.open()) return fail(Errc::kUnavailable, std::string("not accepting events now: ").append(state.text()));
   bool wake = false;
   {
@@ -248,10 +256,13 @@ void Arrivals::Impl::run() {
         stop_now = stopping && waiting.empty();
       }
       if (stop_now) break;
-      tick();
-      continue;
+    } else {
+      commit(submissions);
     }
-    commit(submissions);
+    if (const MonotonicTime now = monotonic.monotonic(); submissions.empty() || now >= next_tick) {
+      tick();
+      next_tick = now + kTick;
+    }
   }
   doors = DoorState::Reason::kStopping;
   doors_gauge.set(0);
@@ -275,7 +286,8 @@ std::vector<Submission*> Arrivals::Impl::take_waiting() {
   std::vector<Submission*> taken;
   std::size_t count = 0;
   std::uint64_t bytes = 0;
-  while (count < waiting.size() && (count == 0 || bytes + waiting[count]->encoded.size() <= options.group_max_bytes)) {
+  const std::uint64_t group_bytes = std::min(options.group_max_bytes, submission_max_bytes / 2);
+  while (count < waiting.size() && (count == 0 || bytes + waiting[count]->encoded.size() <= group_bytes)) {
     bytes += waiting[count++]->encoded.size();
   }
   if (count == waiting.size()) {

@@ -17,6 +17,9 @@ namespace {
 
 // Sorted by module, then in the order in which the code reaches them.
 constexpr auto kSteps = std::to_array<std::string_view>({
+    "arrivals.after_lookup",
+    "arrivals.before_reply",
+    "arrivals.after_reply",
     "base.replacement_written",
     "base.replacement_synced",
     "base.replacement_renamed",
