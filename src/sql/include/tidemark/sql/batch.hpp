@@ -10,15 +10,13 @@
 namespace tidemark::sql {
 
 /// Rows by column, for bulk writes: no allocation per row once warm. Text is copied into one buffer.
-/// Rows are appended column by column: begin_row(), then one call per column in shape order.
+/// Rows are appended column by column: begin_row(), then one call per column in shape order. What is read must have
+/// been written with the same type and must not be NULL.
 class Batch {
  public:
   explicit Batch(std::size_t columns) : columns_(columns) {}
 
-  void begin_row() {
-    ++rows_;
-    next_ = 0;
-  }
+  void begin_row();
   void add_text(std::string_view text);  ///< kText, kKeyText, kLongText, kUuid (canonical), kBytes.
   void add_int(std::int64_t value);
   void add_decimal(Decimal value);
@@ -27,6 +25,7 @@ class Batch {
 
   std::size_t rows() const noexcept { return rows_; }
   std::size_t bytes() const noexcept { return text_.size() + rows_ * columns_.size() * sizeof(Cell); }
+  /// Empties the batch, keeping its memory.
   void clear();
 
   bool is_null(std::size_t row, std::size_t column) const { return columns_[column][row].length == kNull; }
@@ -42,6 +41,7 @@ class Batch {
   };
   static constexpr std::uint32_t kNull = 0xffffffff;
   Cell& next();
+  const Cell& at(std::size_t row, std::size_t column) const;
 
   std::vector<std::vector<Cell>> columns_;
   std::string text_;

@@ -26,7 +26,8 @@ enum class Type : std::uint8_t {
   kLongText,   ///< Unbounded text, never part of a key.
 };
 
-/// One value, owned.
+/// One value, owned. As a parameter of a statement text stands for every text type and kUuid; kBytes columns are written
+/// through a Batch alone.
 using Value = std::variant<std::monostate, std::int64_t, std::string, Decimal, Timestamp>;
 
 struct Column {
@@ -36,12 +37,12 @@ struct Column {
   bool nullable = false;
 };
 
-/// How a column changes when its row exists already.
+/// How a column changes when its row exists already. In kAdd, kMin and kMax a NULL on either side loses.
 enum class Merge : std::uint8_t {
   kKey,       ///< Part of the primary key.
   kAdd,       ///< old + new; an overflow fails the call with kOverflow.
-  kMin,       ///< The lesser; NULL loses.
-  kMax,       ///< The greater; NULL loses.
+  kMin,       ///< The lesser. Numbers and times only, as kMax.
+  kMax,       ///< The greater.
   kReplace,   ///< new.
   kKeep,      ///< old.
   kLatest,    ///< new if the row's `order_by` column is new >= old, else old.
@@ -53,7 +54,8 @@ struct UpsertColumn {
 };
 
 /// Shape of a bulk write: the table and its columns, key columns first. `order_by` names the kTime column that
-/// Merge::kLatest compares; it must come after every kLatest column.
+/// Merge::kLatest compares; it must come after every kLatest column and not be nullable. How that column itself changes
+/// (kMax, as a rule) never sways the comparison: it is with the value before the merge.
 struct UpsertShape {
   std::string_view table;  ///< Without schema; the session adds its own.
   std::vector<UpsertColumn> columns;
