@@ -14,7 +14,9 @@ struct TableShape {
   std::vector<std::string_view> primary_key;
 };
 
-/// Writes the SQL that differs between databases, so that domain modules write theirs once.
+/// Writes the SQL that differs between databases, so that domain modules write theirs once. Identifiers may be quoted
+/// with double quotes on every session (MySQL: ANSI_QUOTES); those that any of the databases reserves, such as `key`,
+/// must be.
 class Dialect {
  public:
   virtual ~Dialect() = default;

@@ -69,7 +69,8 @@ class Database {
   virtual const Dialect& dialect() const noexcept = 0;
 
   /// Runs `migrate` on a session that holds the database's advisory lock of this schema, so that two servers that start
-  /// at once take turns. Waits for the lock up to the lock time-out, then fails with kLocked.
+  /// at once take turns. Waits for the lock up to the lock time-out, then fails with kLocked. The session isn't in a
+  /// transaction: `migrate` may begin and commit its own, and leaves none open.
   virtual Result<void> with_migration_lock(const std::function<Result<void>(Session&)>& migrate) = 0;
 };
 
