@@ -79,7 +79,7 @@ def list_faults(files):
         folder = os.path.dirname(name)
         while not os.path.exists(os.path.join(ROOT, folder, "CMakeLists.txt")):
             folder = os.path.dirname(folder)
-        if os.path.relpath(name, folder) not in read(f"{folder}/CMakeLists.txt"):
+        if os.path.relpath(name, folder) not in read(os.path.join(folder, "CMakeLists.txt")):
             faults.append(f"{name} isn't built: {folder}/CMakeLists.txt doesn't name it")
     return faults
 
