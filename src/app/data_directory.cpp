@@ -8,8 +8,8 @@ namespace {
 constexpr std::string_view kMark = "tidemark data directory, format ";
 constexpr int kFormat = 1;
 
-/// Names that may lie in a directory that isn't ours yet: our own lock, and what a fresh volume holds.
-bool is_harmless(const std::string& name) { return name == "lock" || name == "lost+found"; }
+/// Names that may lie in a directory that isn't ours yet: what a first start that was killed leaves, and what a fresh volume holds.
+bool is_harmless(const std::string& name) { return name == "lock" || name == "lost+found" || name == "TIDEMARK.tmp"; }
 
 Result<void> check_mark(FileSystem& files, const std::string& path, const std::string& mark) {
   TIDEMARK_TRY_ASSIGN(const std::string text, read_file(files, mark, 256));

@@ -1,0 +1,293 @@
+#!/usr/bin/env python3
+"""Kills the real server under load, at every named step and at random, and checks the sums to the event.
+
+A round starts a server on fresh data, loads it with batches that repeat, conflict and are retried, kills it dead, starts it
+again, resends what got no answer, and compares the database with the producers' own ledger: every event acknowledged as
+`new` is in the totals exactly once, every other at most once, and a retry is never `new` twice.
+"""
+
+import argparse
+import http.client
+import json
+import os
+import random
+import re
+import signal
+import sys
+import threading
+import time
+import uuid
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from harness import ROOT, Cases, Failure, Folder, Server, await_true, expect, open_database
+
+# Small bounds, so that a few seconds cross rolls, checkpoints, merges and trims.
+SETTINGS = {
+    "log_segment_bytes": "1 MiB", "keyset_memory_bytes": "1 MiB", "log_retention": "0s", "flush_interval": "50ms",
+    "max_body_bytes": "256 KiB", "disk_reserve_bytes": "1 MiB",
+}
+# Claims that expire within the round, for the steps that need expiry. Events then carry their time.
+SHORT_WINDOWS = {"identity_window": "4s", "max_event_age": "2s", "max_future_skew": "1s"}
+NEEDS_EXPIRY = {"keyset.segment_dropped"}
+# Reached before the doors open, so nothing can be in flight.
+AT_START = {"flow.migrated_kernel", "meters.migrated"}
+
+
+class Ledger:
+    """What the producers know of each event: its worth, and whether it was acknowledged."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.events = {}      # id -> [subject, amount, kind, acknowledged]
+        self.increments = {}  # key -> [acknowledged sum, unknown sum]
+        self.in_flight = 0
+        self.cut_off = 0      # Requests that were under way when the server died.
+        self.faults = []
+
+    def fault(self, text):
+        with self.lock:
+            self.faults.append(text)
+
+
+class Producer(threading.Thread):
+    """Sends batches and increments until told to stop or the server is gone; keeps what got no answer."""
+
+    def __init__(self, server, ledger, seed, with_time):
+        super().__init__(daemon=True)
+        self.server, self.ledger, self.with_time = server, ledger, with_time
+        self.random = random.Random(seed)
+        self.name_prefix = f"p{seed}"
+        self.sequence = 0
+        self.unanswered = []   # Bodies to be sent again.
+        self.acknowledged = []  # Bodies that were answered, for later repeats.
+        self.stopping = False
+        self.connection = None
+
+    def event(self):
+        self.sequence += 1
+        amount, kind = self.random.randint(1, 1000), self.random.randint(1, 40)
+        event = {"specversion": "1.0", "id": f"{self.name_prefix}-{self.sequence}", "source": "crash", "type": "use",
+                 "subject": f"s{self.random.randint(1, 50)}", "data": {"amount": amount, "kind": str(kind)}}
+        if self.with_time:
+            now = time.time()
+            event["time"] = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1e6):06d}Z"
+        with self.ledger.lock:
+            self.ledger.events[event["id"]] = [event["subject"], amount, str(kind), False]
+        return event
+
+    def batch(self):
+        events = [self.event() for _ in range(self.random.randint(1, 60))]
+        if self.random.random() < 0.3:  # The same identity twice in one batch.
+            events.append(dict(self.random.choice(events)))
+        return events
+
+    def post(self, path, body, headers):
+        if self.connection is None:
+            self.connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=20)
+        with self.ledger.lock:
+            self.ledger.in_flight += 1
+        try:
+            self.connection.request("POST", path, body, headers)
+            answer = self.connection.getresponse()
+            return answer.status, answer.read()
+        except (OSError, http.client.HTTPException):
+            self.connection.close()
+            self.connection = None
+            with self.ledger.lock:
+                self.ledger.cut_off += 1
+            return None, None
+        finally:
+            with self.ledger.lock:
+                self.ledger.in_flight -= 1
+
+    def send(self, events, is_repeat=False):
+        """Posts a batch and books its verdicts; False when it got no answer that tells."""
+        body = json.dumps(events)
+        status, answer = self.post("/api/v1/events?verdicts=true", body,
+                                   {"Content-Type": "application/cloudevents-batch+json"})
+        if status != 200:
+            if status not in (None, 503):
+                self.ledger.fault(f"a good batch was answered {status}: {answer[:300]}")
+            return False
+        verdicts = [item["verdict"] for item in json.loads(answer)["verdicts"]]
+        seen = set()
+        for event, verdict in zip(events, verdicts):
+            with self.ledger.lock:
+                entry = self.ledger.events[event["id"]]
+                if verdict == "new":
+                    if entry[3]:
+                        self.ledger.faults.append(f"{event['id']} was `new` twice")
+                    if event["id"] in seen:
+                        self.ledger.faults.append(f"{event['id']} was `new` twice in one batch")
+                    entry[3] = True
+                elif verdict == "duplicate":
+                    if not is_repeat and event["id"] not in seen:
+                        self.ledger.faults.append(f"{event['id']} was a `duplicate` at its first sending")
+                    entry[3] = True
+                elif verdict != "too_late" or not is_repeat:
+                    self.ledger.faults.append(f"{event['id']} was {verdict}")
+            seen.add(event["id"])
+        return True
+
+    def conflict(self):
+        """The same identity with other content: never counted."""
+        events = [dict(event) for event in self.random.choice(self.acknowledged[-20:])]
+        for event in events:
+            event["data"] = {"amount": 999_999, "kind": "conflict"}
+        status, answer = self.post("/api/v1/events?verdicts=true", json.dumps(events),
+                                   {"Content-Type": "application/json"})
+        if status == 200 and not self.with_time:
+            verdicts = {item["verdict"] for item in json.loads(answer)["verdicts"]}
+            if verdicts != {"conflict"}:
+                self.ledger.fault(f"changed content was answered {verdicts}")
+
+    def increment(self):
+        key, value = str(uuid.UUID(int=self.random.randint(1, 20))), self.random.randint(1, 9)
+        status, _ = self.post("/increment", json.dumps({"key": key, "value": value}), {})
+        with self.ledger.lock:
+            sums = self.ledger.increments.setdefault(key, [0, 0])
+            sums[0 if status == 200 else 1] += value
+
+    def run(self):
+        while not self.stopping:
+            events = self.batch()
+            if self.send(events):
+                self.acknowledged.append(events)
+            else:
+                self.unanswered.append(events)
+                if not self.server.alive():
+                    return
+            dice = self.random.random()
+            if self.acknowledged and dice < 0.1:
+                if not self.with_time:
+                    self.send(self.random.choice(self.acknowledged[-50:]), is_repeat=True)
+            elif self.acknowledged and dice < 0.2:
+                self.conflict()
+            elif dice < 0.5:
+                self.increment()
+
+
+def resend(producers, server):
+    """What a producer does after an outage: everything unanswered again, until it is answered; and some of the rest."""
+    for producer in producers:
+        producer.server = server
+        producer.connection = None
+        for events in producer.unanswered:
+            await_true(lambda e=events, p=producer: p.send(e, is_repeat=True), 30, "an answer to a batch sent again")
+        repeats = producer.random.sample(producer.acknowledged, min(5, len(producer.acknowledged)))
+        for events in repeats:
+            expect(producer.send(events, is_repeat=True), "a repeat got no answer")
+
+
+def compare(database, ledger, exact_events):
+    """Answers what differs between the ledger and the database, as text; empty when nothing does."""
+    used, uses, kinds = {}, {}, {}
+    for subject, amount, kind, acknowledged in ledger.events.values():
+        if acknowledged:
+            used[subject] = used.get(subject, 0) + amount
+            uses[subject] = uses.get(subject, 0) + 1
+            kinds.setdefault(subject, set()).add(kind)
+    rows = database.query("SELECT meter, subject, value FROM tidemark_totals WHERE window_size = 'TOTAL'")
+    found = {(meter, subject): float(value) for meter, subject, value in rows}
+    differences = []
+    wanted = {("used", s): v for s, v in used.items()} | {("uses", s): v for s, v in uses.items()}
+    if exact_events:
+        wanted |= {("kinds", s): len(v) for s, v in kinds.items()}
+        for key in set(found) | set(wanted):
+            if found.get(key, 0) != wanted.get(key, 0):
+                differences.append(f"{key}: {found.get(key, 0)} in SQL, {wanted.get(key, 0)} acknowledged")
+        # The windows of a meter add up to its total.
+        for size in ("HOUR", "DAY", "MONTH"):
+            sums = database.query("SELECT SUM(value + 0) FROM tidemark_totals WHERE meter = 'used' AND window_size = "
+                                  f"'{size}'")
+            if not sums or float(sums[0][0] or 0) != float(sum(used.values())):
+                differences.append(f"the windows {size} add up to {sums}, not to {sum(used.values())}")
+    else:
+        for key, value in wanted.items():
+            if found.get(key, 0) < value:
+                differences.append(f"{key}: {found.get(key, 0)} in SQL, {value} acknowledged")
+    for key, (acknowledged, unknown) in ledger.increments.items():
+        rows = database.query(f"SELECT value FROM increments WHERE increments.key = '{key}'")
+        value = int(rows[0][0]) if rows else 0
+        if not acknowledged <= value <= acknowledged + unknown:
+            differences.append(f"increment {key}: {value} in SQL, {acknowledged} acknowledged, {unknown} unknown")
+    return differences
+
+
+def crash_round(database_name, step, seed):
+    """One round. `step`: where to stop dead; None kills at a random moment."""
+    chance = random.Random(seed)
+    settings = dict(SETTINGS)
+    short = step is not None and step.split(":")[0] in NEEDS_EXPIRY
+    if short:
+        settings |= SHORT_WINDOWS
+    with Folder() as folder:
+        database = open_database(database_name, folder)
+        server = Server(folder, database.url, settings)
+        ledger = Ledger()
+        producers = [Producer(server, ledger, seed * 100 + i, short) for i in range(6)]
+        if not server.start(crash_at=step, expect_listening=False):
+            expect(step and server.wait_dead(20) == -signal.SIGKILL, f"the server died at its start:\n{server.tail()}")
+        else:
+            for producer in producers:
+                producer.start()
+            if step:
+                dead = server.wait_dead(25)
+                if dead is None:
+                    server.kill()
+                    raise Failure(f"the step {step} was never reached")
+                expect(dead == -signal.SIGKILL, f"exit {dead} instead of a kill:\n{server.tail()}")
+            else:
+                await_true(lambda: (server.metric("tidemark_flow_pages_total") or 0) >= 1, 20, "the first page in SQL")
+                time.sleep(chance.uniform(0.0, 1.5))
+                server.kill()
+            for producer in producers:
+                producer.stopping = True
+                producer.join(30)
+            if (step or "").split(":")[0] not in AT_START:
+                expect(ledger.cut_off > 0, "no request was under way at the kill: the round doesn't count")
+        again = Server(folder, database.url, settings)
+        again.start()
+        resend(producers, again)
+        exact = not short
+        try:
+            await_true(lambda: not compare(database, ledger, exact), 20, "equal sums")
+        except Failure as late:
+            raise Failure(f"{late}: {compare(database, ledger, exact)[:8]} {ledger.faults[:5]}") from None
+        expect(not ledger.faults, f"verdicts: {ledger.faults[:8]}")
+        expect(again.stop() == 0, "SIGTERM didn't end with 0")
+        expect(not compare(database, ledger, exact), "sums changed at shutdown")
+        database.drop()
+        return f"{len(ledger.events)} events, {ledger.cut_off} cut off"
+
+
+def crash_steps():
+    with open(f"{ROOT}/src/base/crash_point.cpp") as file:
+        return re.findall(r'^\s+"([a-z_]+\.[a-z_]+)",', file.read(), re.MULTILINE)
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--database", default="sqlite,postgres,mysql", help="comma-separated")
+    arguments.add_argument("--rounds", type=int, default=3, help="random kills for each database")
+    arguments.add_argument("--steps", default=".", help="only steps that match this expression")
+    arguments.add_argument("--seed", type=int, default=int(time.time()))
+    chosen = arguments.parse_args()
+    print(f"seed {chosen.seed}", flush=True)
+    cases = Cases()
+    seed = chosen.seed
+    for number, name in enumerate(chosen.database.split(",")):
+        for step in crash_steps():
+            # What happens below SQL is the same for every database: once is enough.
+            if not re.search(chosen.steps, step) or (number > 0 and not step.startswith(("flow.", "meters.", "sql"))):
+                continue
+            seed += 1
+            cases.run(f"{name}: killed at {step}", lambda n=name, s=step, e=seed: crash_round(n, s, e))
+        for _ in range(chosen.rounds if chosen.steps == "." else 0):
+            seed += 1
+            cases.run(f"{name}: killed at random", lambda n=name, e=seed: crash_round(n, None, e))
+    cases.finish()
+
+
+if __name__ == "__main__":
+    main()
