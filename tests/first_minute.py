@@ -1,0 +1,195 @@
+#!/usr/bin/env python3
+"""What a stranger does first: ./run on the git history, the same totals after kill -9, and the usual mishaps."""
+
+import os
+import re
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from harness import ROOT, Cases, Folder, await_true, expect
+
+
+class Run:
+    """One ./run, its output in a file."""
+
+    def __init__(self, folder, *options):
+        self.path = f"{folder}/run-{time.monotonic_ns()}.out"
+        with open(self.path, "wb") as out:
+            self.process = subprocess.Popen([f"{ROOT}/run", *options], cwd=folder, stdout=out, stderr=subprocess.STDOUT)
+
+    def output(self):
+        with open(self.path, errors="replace") as file:
+            return file.read()
+
+    def serving(self, seconds=120):
+        def ready():
+            expect(self.process.poll() is None, f"./run ended with {self.process.returncode}:\n{self.output()[-3000:]}")
+            return "three things" in self.output().lower()
+        await_true(ready, seconds, f"./run serves:\n{self.output()[-3000:]}")
+        return self.output()
+
+    def server_pid(self):
+        return int(re.search(r"kill -9 (\d+)", self.output()).group(1))
+
+    def end(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+        return self.process.wait(60)
+
+
+def git(folder, *arguments, **environment):
+    return subprocess.run(["git", "-C", folder, "-c", "user.name=t", "-c", "user.email=t@t", *arguments], check=True, text=True,
+                          capture_output=True, env={**os.environ, **environment}).stdout
+
+
+def commit(folder, text, when):
+    git(folder, "add", "-A")
+    git(folder, "commit", "-q", "--allow-empty", "-m", text, GIT_AUTHOR_DATE=when, GIT_COMMITTER_DATE=when)
+
+
+def small_history(folder):
+    """Ten-year-old commits, a merge, a binary file, a name with blanks and one that isn't UTF-8."""
+    repo = f"{folder}/repo"
+    os.makedirs(f"{repo}/src/deep")
+    git(repo, "init", "-q", "-b", "main")
+    write = lambda name, data: open(os.path.join(os.fsencode(repo), os.fsencode(name)), "wb").write(data)
+    write("src/deep/a.txt", b"1\n2\n3\n")
+    write("readme with blanks.txt", b"x\n")
+    commit(repo, "first", "2015-03-01T12:00:00+02:00")
+    write("picture.bin", bytes(range(256)) * 4)
+    write(b"caf\xe9.txt", b"latin\n")
+    commit(repo, "second", "2015-06-01T12:00:00Z")
+    git(repo, "checkout", "-q", "-b", "side", "HEAD~1")
+    write("src/deep/b.txt", b"side\n" * 5)
+    commit(repo, "side", "2015-07-01T12:00:00Z")
+    git(repo, "checkout", "-q", "main")
+    when = "2015-08-01T12:00:00Z"
+    git(repo, "merge", "-q", "--no-ff", "-m", "merge", "side", GIT_AUTHOR_DATE=when, GIT_COMMITTER_DATE=when)
+    return repo
+
+
+def expected(repo):
+    """Changes, lines added and commits, straight from git."""
+    changes = added = 0
+    commits = set()
+    for block in git(repo, "log", "HEAD", "--no-merges", "--no-renames", "--numstat", "--format=%x01%H").split("\x01")[1:]:
+        head, *lines = block.strip().split("\n")
+        for line in filter(None, lines):
+            commits.add(head)
+            changes += 1
+            added += int(line.split("\t")[0].replace("-", "0"))
+    return changes, added, len(commits)
+
+
+def stored(data):
+    connection = sqlite3.connect(f"{data}/tidemark.db", timeout=20)
+    try:
+        rows = dict(connection.execute("SELECT meter, SUM(value) FROM tidemark_totals WHERE window_size = 'TOTAL' GROUP BY meter"))
+        shas = connection.execute("SELECT COUNT(DISTINCT member_hash) FROM tidemark_uniques").fetchone()[0]
+        return rows.get("changes"), rows.get("lines_added"), shas
+    finally:
+        connection.close()
+
+
+def counts_the_history_and_survives_kill(folder, repo, wanted):
+    data = f"{folder}/data"
+    run = Run(folder, "--repo", repo, "--data", data, "--listen", "127.0.0.1:0")
+    text = run.serving()
+    expect("lines_added" in text, f"no table in:\n{text}")
+    expect(stored(data) == wanted, f"{stored(data)} in SQL, {wanted} in git")
+    expect(f"new={wanted[0]} " in text, f"not all were new:\n{text}")
+    os.kill(run.server_pid(), signal.SIGKILL)
+    expect(run.process.wait(30) == 137, f"./run answered {run.process.returncode} after kill -9")
+    again = Run(folder, "--data", data, "--listen", "127.0.0.1:0")
+    text = again.serving()
+    expect(f"new=0 duplicate={wanted[0]} " in text, f"repeats weren't duplicates:\n{text}")
+    expect(stored(data) == wanted, f"{stored(data)} after kill -9, {wanted} before")
+    expect(again.end(signal.SIGINT) == 0, "SIGINT didn't end with 0")
+    return f"{wanted[0]} changes"
+
+
+def this_repository():
+    with Folder() as folder:
+        if not os.path.exists(f"{ROOT}/.git"):
+            return "no history here"
+        return counts_the_history_and_survives_kill(folder, ROOT, expected(ROOT))
+
+
+def old_commits_merges_and_odd_names():
+    with Folder() as folder:
+        repo = small_history(folder)
+        return counts_the_history_and_survives_kill(folder, repo, expected(repo))
+
+
+def shallow_clone_leaves_its_end_out():
+    with Folder() as folder:
+        repo = small_history(folder)
+        shallow = f"{folder}/shallow"
+        subprocess.run(["git", "clone", "-q", "--depth", "2", f"file://{repo}", shallow], check=True)
+        run = Run(folder, "--repo", shallow, "--data", f"{folder}/data", "--listen", "127.0.0.1:0")
+        text = run.serving()
+        expect("shallow" in text, f"nothing was said of the shallow clone:\n{text}")
+        expect(run.end() == 0, "SIGTERM didn't end with 0")
+
+
+def without_history_the_sample_is_counted():
+    with Folder() as folder:
+        os.makedirs(f"{folder}/plain")
+        run = Run(folder, "--repo", f"{folder}/plain", "--data", f"{folder}/data", "--listen", "127.0.0.1:0")
+        text = run.serving()
+        expect("sample" in text and "new=148 " in text, f"the sample wasn't counted:\n{text}")
+        expect(run.end() == 0, "SIGTERM didn't end with 0")
+
+
+def empty_skips_the_import():
+    with Folder() as folder:
+        run = Run(folder, "--empty", "--data", f"{folder}/data", "--listen", "127.0.0.1:0")
+        text = run.serving()
+        expect("new=" not in text, f"something was imported:\n{text}")
+        expect(run.end() == 0, "SIGTERM didn't end with 0")
+
+
+def mishap(options, prepare, words, code):
+    with Folder() as folder:
+        prepare(folder)
+        run = Run(folder, "--empty", *[option.replace("@", folder) for option in options])
+        expect(run.process.wait(60) == code, f"exit {run.process.returncode}, not {code}:\n{run.output()}")
+        for word in words:
+            expect(word in run.output(), f"`{word}` isn't said:\n{run.output()}")
+
+
+def main():
+    cases = Cases()
+    cases.run("this repository's history is counted and survives kill -9", this_repository)
+    cases.run("old commits, merges, binary files and odd names", old_commits_merges_and_odd_names)
+    cases.run("a shallow clone leaves its end out and says so", shallow_clone_leaves_its_end_out)
+    cases.run("without a history the sample is counted", without_history_the_sample_is_counted)
+    cases.run("--empty skips the import", empty_skips_the_import)
+    busy = socket.create_server(("127.0.0.1", 0))
+    port = busy.getsockname()[1]
+    cases.run("a port in use is named with the remedy", lambda: mishap(
+        ["--listen", f"127.0.0.1:{port}", "--data", "@/data"], lambda folder: None, [str(port), "--listen"], 1))
+
+    def foreign(folder):
+        os.makedirs(f"{folder}/data")
+        open(f"{folder}/data/thesis.txt", "w").close()
+    cases.run("a foreign directory is named with the remedy", lambda: mishap(
+        ["--data", "@/data", "--listen", "127.0.0.1:0"], foreign, ["thesis.txt", "--data"], 3))
+
+    def newer(folder):
+        os.makedirs(f"{folder}/data")
+        with open(f"{folder}/data/TIDEMARK", "w") as file:
+            file.write("tidemark data directory, format 99\n")
+    cases.run("a newer directory is named with the remedy", lambda: mishap(
+        ["--data", "@/data", "--listen", "127.0.0.1:0"], newer, ["newer version", "--data"], 3))
+    cases.run("an unknown option is refused with a suggestion", lambda: mishap(
+        ["--data", "@/data", "--flush-intervall", "2s"], lambda folder: None, ["flush-interval"], 2))
+    cases.finish()
+
+
+if __name__ == "__main__":
+    main()
