@@ -23,10 +23,18 @@ void Batch::add_text(std::string_view text) {
   text_ += text;
 }
 
-void Batch::add_int(std::int64_t value) { next().number = value; }
-void Batch::add_decimal(Decimal value) { next().number = value.units(); }
-void Batch::add_time(Timestamp value) { next().number = to_micros(value); }
-void Batch::add_null() { next().length = kNull; }
+void Batch::add_int(std::int64_t value) {
+  next().number = value;
+}
+void Batch::add_decimal(Decimal value) {
+  next().number = value.units();
+}
+void Batch::add_time(Timestamp value) {
+  next().number = to_micros(value);
+}
+void Batch::add_null() {
+  next().length = kNull;
+}
 
 void Batch::clear() {
   for (std::vector<Cell>& column : columns_) column.clear();
@@ -50,7 +58,9 @@ std::int64_t Batch::integer(std::size_t row, std::size_t column) const {
   return static_cast<std::int64_t>(at(row, column).number);
 }
 
-Decimal Batch::decimal(std::size_t row, std::size_t column) const { return Decimal::from_units(at(row, column).number); }
+Decimal Batch::decimal(std::size_t row, std::size_t column) const {
+  return Decimal::from_units(at(row, column).number);
+}
 
 Timestamp Batch::time(std::size_t row, std::size_t column) const {
   return from_micros(static_cast<std::int64_t>(at(row, column).number));

@@ -21,9 +21,9 @@ namespace tidemark::sql {
 using Row = std::vector<Value>;
 using Rows = std::vector<Row>;
 
-/// One connection to a database. *Concurrency*: one thread at a time. After any error of a call inside a transaction the
-/// caller rolls back and drops the session; it never repeats a statement within the transaction.
-/// Every call ends within the configured statement time-out, with kTimeout.
+/// One connection to a database. *Concurrency*: one thread at a time. After any error of a call inside a transaction
+/// the caller rolls back and drops the session; it never repeats a statement within the transaction. Every call ends
+/// within the configured statement time-out, with kTimeout.
 class Session {
  public:
   virtual ~Session() = default;

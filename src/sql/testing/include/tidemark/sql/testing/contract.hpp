@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <ostream>
 #include <string>
 
 #include "tidemark/sql/session.hpp"
@@ -26,6 +27,10 @@ struct ContractTarget {
   /// A query of one integer column that takes at least 20 s unless it is stopped.
   std::string slow_query;
 };
+
+inline void PrintTo(const ContractTarget& target, std::ostream* out) {
+  *out << target.name;
+}
 
 class Contract : public ::testing::TestWithParam<ContractTarget> {
  protected:
