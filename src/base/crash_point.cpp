@@ -23,6 +23,13 @@ constexpr auto kSteps = std::to_array<std::string_view>({
     "base.replacement_written",
     "base.replacement_synced",
     "base.replacement_renamed",
+    "log.before_write",
+    "log.after_write",
+    "log.after_sync",
+    "log.segment_prepared",
+    "log.segment_rolled",
+    "log.before_trim",
+    "log.after_trim",
 });
 
 bool is_step(std::string_view step) noexcept {

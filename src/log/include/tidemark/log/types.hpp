@@ -50,7 +50,9 @@ enum class RecordKind : std::uint8_t {
   kDefinitions = 0x81,
 };
 inline constexpr std::uint8_t kStickyBit = 0x80;
-inline constexpr bool is_sticky(RecordKind kind) { return (static_cast<std::uint8_t>(kind) & kStickyBit) != 0; }
+inline constexpr bool is_sticky(RecordKind kind) {
+  return (static_cast<std::uint8_t>(kind) & kStickyBit) != 0;
+}
 
 /// One record as a reader sees it. `payload` lives as long as the page that holds it.
 struct Record {
