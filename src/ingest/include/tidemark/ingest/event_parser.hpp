@@ -27,16 +27,17 @@ enum class EventForm : std::uint8_t {
 /// An event that can't be taken, and why.
 struct InvalidEvent {
   std::uint32_t index = 0;  ///< In request order, from 0.
-  std::string field;
-  std::string detail;
+  std::string field;        ///< The attribute at fault, or `event` when it is the event as a whole.
+  std::string detail;       ///< Reads on after the field's name.
 };
 
 struct EventLimits {
-  std::size_t events = 100'000;       ///< In one request.
-  std::size_t event_bytes = 1u << 20;  ///< One event, with its data.
-  std::size_t text_chars = 255;       ///< subject, in characters.
-  std::size_t id_bytes = 1024;        ///< id, source, type.
-  std::size_t depth = 64;             ///< Of data.
+  std::size_t events = 100'000;        ///< In one request.
+  std::size_t event_bytes = 1u << 20;  ///< One event as sent; of a binary one its data. A longer one is invalid.
+  std::size_t text_chars = 255;        ///< subject, in characters.
+  std::size_t id_bytes = 1024;         ///< id, source, type, dataschema.
+  std::size_t depth = 64;              ///< Of data, which itself is the first level.
+  std::size_t extensions = 64;         ///< Extension attributes of one event.
 };
 
 /// What a request held.
@@ -53,9 +54,10 @@ class EventParser {
   EventParser(EventLimits limits, FingerprintKey key, microseconds max_future_skew);
   ~EventParser();
 
-  /// Parses `body`, which must be followed by 64 readable bytes. `headers`: the request's, for kBinary. `now`: the
-  /// arrival clock. Errors: kInvalidArgument when the body as a whole can't be read (broken JSON outside NDJSON, not an
-  /// array, empty), kTooLarge past a limit; then the submission is void.
+  /// Parses `body`, which must be followed by 64 readable bytes, into `submission`, whose tenant is set already.
+  /// `headers`: the request's, for kBinary. `now`: the arrival clock. Errors: kInvalidArgument when the body as a whole
+  /// can't be read (broken JSON outside NDJSON, not an array, empty), kTooLarge past EventLimits::events; then the
+  /// submission is void.
   Result<void> parse(EventForm form, std::string_view body,
                      std::span<const std::pair<std::string_view, std::string_view>> headers, Timestamp now,
                      arrivals::Submission& submission, ParsedEvents& parsed);
@@ -65,12 +67,16 @@ class EventParser {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Parses the body of POST /increment into a submission of one item. `idempotency_key` is the header's value, empty
-/// when absent. Errors: kInvalidArgument; `field` then names what is at fault (key, value, body, Idempotency-Key).
+/// Parses the body of POST /increment, `{"key": UUID, "value": 1 .. 2^63-1}` and nothing else, in one form only: the
+/// UUID in its canonical lower-case form and not all zero, the value as plain digits. One thread at a time.
 class IncrementParser {
  public:
   explicit IncrementParser(FingerprintKey key);
   ~IncrementParser();
+
+  /// Parses `body`, which must be followed by 64 readable bytes, into a submission of one item, whose tenant is set
+  /// already. `idempotency_key` is the header's value, empty when absent. Error kInvalidArgument; `field` then names
+  /// what is at fault (key, value, an unknown member, body, Idempotency-Key) and the submission is void.
   Result<void> parse(std::string_view body, std::string_view idempotency_key, arrivals::Submission& submission,
                      std::string& field);
 
