@@ -15,7 +15,9 @@ namespace tidemark {
 class Decimal {
  public:
   constexpr Decimal() = default;
-  static constexpr Decimal from_int(std::int64_t whole) noexcept { return Decimal(static_cast<__int128>(whole) * kScale); }
+  static constexpr Decimal from_int(std::int64_t whole) noexcept {
+    return Decimal(static_cast<__int128>(whole) * kScale);
+  }
   static constexpr Decimal from_units(__int128 units) noexcept { return Decimal(units); }
 
   /// Parses a JSON number (sign, digits, fraction, exponent) of at most 15 integer and 12 fractional digits once

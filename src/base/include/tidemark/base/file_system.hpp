@@ -81,8 +81,8 @@ class PosixFileSystem final : public FileSystem {
 Result<std::string> read_file(FileSystem& files, const std::string& path, std::uint64_t limit);
 
 /// Replaces `path` with `contents` so that a crash leaves the old file or the new one, whole and durable: temporary
-/// file beside it (`path`.tmp), sync, rename, directory sync. One caller at a time for a path. After an error the file is
-/// the old one, or the new one if only the last step failed.
+/// file beside it (`path`.tmp), sync, rename, directory sync. One caller at a time for a path. After an error the file
+/// is the old one, or the new one if only the last step failed.
 Result<void> replace_file(FileSystem& files, const std::string& path, Bytes contents);
 
 }  // namespace tidemark

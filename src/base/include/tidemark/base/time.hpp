@@ -19,8 +19,12 @@ using Timestamp = std::chrono::time_point<std::chrono::system_clock, microsecond
 /// A point on the clock that never steps; comparable only within one run of the process.
 using MonotonicTime = std::chrono::time_point<std::chrono::steady_clock, microseconds>;
 
-inline constexpr std::int64_t to_micros(Timestamp t) noexcept { return t.time_since_epoch().count(); }
-inline constexpr Timestamp from_micros(std::int64_t us) noexcept { return Timestamp(microseconds(us)); }
+inline constexpr std::int64_t to_micros(Timestamp t) noexcept {
+  return t.time_since_epoch().count();
+}
+inline constexpr Timestamp from_micros(std::int64_t us) noexcept {
+  return Timestamp(microseconds(us));
+}
 
 /// Parses an RFC 3339 date-time, years 0000 to 9999, any offset, lower-case `t` and `z` allowed, fractions of any
 /// length cut (not rounded) to microseconds, leap second 60 read as the following second. Error: kInvalidArgument with
