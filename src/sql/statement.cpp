@@ -32,19 +32,23 @@ std::string quote_identifier(std::string_view name, char quote) {
   return quoted;
 }
 
+std::vector<std::string_view> split_at_placeholders(std::string_view statement) {
+  std::vector<std::string_view> pieces;
+  std::size_t begin = 0;
+  for (std::size_t at = 0; at < statement.size(); at = end_of_token(statement, at)) {
+    if (statement[at] != '?') continue;
+    pieces.push_back(statement.substr(begin, at - begin));
+    begin = at + 1;
+  }
+  pieces.push_back(statement.substr(begin));
+  return pieces;
+}
+
 std::string number_placeholders(std::string_view statement) {
-  std::string numbered;
-  numbered.reserve(statement.size() + 16);
-  int number = 0;
-  for (std::size_t at = 0; at < statement.size();) {
-    const std::size_t end = end_of_token(statement, at);
-    if (statement[at] == '?') {
-      numbered += '$';
-      numbered += std::to_string(++number);
-    } else {
-      numbered += statement.substr(at, end - at);
-    }
-    at = end;
+  const std::vector<std::string_view> pieces = split_at_placeholders(statement);
+  std::string numbered(pieces.front());
+  for (std::size_t i = 1; i < pieces.size(); ++i) {
+    numbered.append("$").append(std::to_string(i)).append(pieces[i]);
   }
   return numbered;
 }

@@ -12,6 +12,9 @@ namespace tidemark::sql {
 /// Quotes an identifier: between two `quote` characters, those within doubled.
 std::string quote_identifier(std::string_view name, char quote = '"');
 
+/// Cuts a statement at each `?` outside of quotes and comments: one piece more than there are parameters.
+std::vector<std::string_view> split_at_placeholders(std::string_view statement);
+
 /// Replaces the `?` outside of quotes and comments by `$1`, `$2`, … as PostgreSQL wants them.
 std::string number_placeholders(std::string_view statement);
 
