@@ -1,12 +1,12 @@
 #pragma once
 
-#include <atomic>
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
-#include <vector>
 
 #include "tidemark/base/clock.hpp"
 #include "tidemark/base/file_system.hpp"
@@ -22,9 +22,11 @@ struct KeySetOptions {
   microseconds window{};                      ///< How long a claim is remembered (identity_window).
   std::uint64_t memory_bytes = 256ull << 20;  ///< Bound on tables, filters and fences together; at least 1 MiB.
   std::uint32_t time_buckets = 32;            ///< Claims are dropped in steps of window / time_buckets.
+  bool background_thread = true;              ///< False: step() does its work, for simulators and tests.
 };
 
-/// The place of the event that owns a claim: the record's offset in its log, and the event's index in the record.
+/// The place of the event that owns a claim: the record's offset in its log (below 2^48), and the event's index in the
+/// record (below 2^26).
 struct OwnerPosition {
   std::uint64_t offset = 0;
   std::uint32_t index = 0;
@@ -40,9 +42,9 @@ struct ClaimRequest {
 
 /// What the key set knew of a ClaimRequest.
 struct ClaimAnswer {
-  bool is_new = false;            ///< Not known; remembered now unless look_up_only.
-  bool same_content = false;      ///< When known: the owner's content hash is equal.
-  OwnerPosition owner;            ///< When known: who owns it.
+  bool is_new = false;        ///< Not known; remembered now unless look_up_only.
+  bool same_content = false;  ///< When known: the owner's content hash is equal.
+  OwnerPosition owner;        ///< Who owns it; the requester itself when it is new.
 };
 
 struct KeySetStats {
@@ -51,7 +53,8 @@ struct KeySetStats {
   std::uint64_t resident_bytes = 0;  ///< Memory of tables, filters and fences.
   std::uint64_t disk_bytes = 0;
   std::uint64_t segments = 0;
-  std::uint64_t disk_reads = 0;      ///< Blocks read by look-ups since open.
+  std::uint64_t filters_on_disk = 0;  ///< Segments whose filter has no room in memory: each costs a look-up a read.
+  std::uint64_t disk_reads = 0;       ///< Blocks and pages of filters read by look-ups since open.
 };
 
 /// What open() found.
@@ -68,6 +71,9 @@ struct KeySetReport {
 /// checkpoint plus the log from covered_to(). Segments and manifest are synced before covered_to() moves; the log must
 /// keep everything from covered_to() on. *Concurrency*: claim, release, restore, checkpoint_if_due, expire from one
 /// thread, the committer; covered_to() and stats() from any. One background thread writes and merges segments.
+/// *Limits*: memory_bytes holds between calls of checkpoint_if_due, plus what one call claims; buffers of at most 2 MiB
+/// for writing and merging come on top. Filters of the oldest segments stay on disk when 7/8 of it don't hold them all.
+/// Times are from 1970 to 2540.
 /// Format: docs/formats/keyset.md.
 class KeySet {
  public:
@@ -85,26 +91,31 @@ class KeySet {
 
   /// Decides `requests` in order, each seeing those before it: an identity known and not expired at `arrival` is
   /// answered with its owner; an unknown one becomes known, owned by (offset, index) with index counting the new ones
-  /// of this call from 0. `answers` has the size of `requests`. Errors: kIo, kCorrupt when a segment can't be read;
-  /// then nothing of the call is remembered.
+  /// of this call from 0. `answers` has the size of `requests`. Arrivals never fall; an earlier one counts as the last.
+  /// Errors: kIo, kCorrupt when a segment can't be read, kTooLarge when a position has no room; then nothing of the
+  /// call is remembered.
   Result<void> claim(std::span<const ClaimRequest> requests, std::uint64_t offset, Timestamp arrival,
                      std::span<ClaimAnswer> answers);
 
   /// Forgets what the last claim() remembered; nothing may have been claimed since.
   void release(std::span<const ClaimRequest> requests, std::span<const ClaimAnswer> answers);
 
-  /// Puts back a claim read from the log at start. One that is known already stays as it is.
+  /// Puts back a claim read from the log at start, in the log's order from covered_to() on, with checkpoint_if_due()
+  /// between records as when claiming. One that is known already stays as it is; one of a record that a checkpoint
+  /// covers is passed over.
   Result<void> restore(const Fingerprint& identity, std::uint64_t content, OwnerPosition owner, Timestamp arrival);
 
   /// When the table has reached its share of memory, or `force`: freezes it, for the background thread to write out.
-  /// Every claim of records below `offset` must have been made. Waits only if the previous table is still being
-  /// written and the new one is full too.
+  /// Every claim of records below `offset` must have been made and be in the log, and none of others. Waits if the
+  /// previous table is still being written. Errors: background_error(); kDiskFull when the previous table can't be
+  /// written for want of space: nothing is lost, and the background thread tries again every second.
   Result<void> checkpoint_if_due(std::uint64_t offset, bool force = false);
 
-  /// Waits until all frozen tables are durable. For shutdown and tests.
+  /// Waits until the frozen table is durable. For shutdown and tests. Errors as checkpoint_if_due.
   Result<void> wait_for_checkpoint();
 
-  /// Drops segments whose last claim expired before `now`; `now` is trusted time, on the arrival scale.
+  /// Has the background thread drop the segments whose last claim expired before `now`; `now` is trusted time, on the
+  /// arrival scale. Nothing is ever dropped for another reason. Errors: background_error().
   Result<void> expire(Timestamp now);
 
   /// Records below this offset are no longer needed to rebuild the set.
@@ -112,6 +123,10 @@ class KeySet {
 
   /// The error that stopped the background thread, if one did; the committer must then stop taking claims.
   std::optional<Error> background_error() const;
+
+  /// Without a background thread: does one bounded piece of its work (writing, dropping, merging). False when there is
+  /// nothing to do.
+  Result<bool> step();
 
   KeySetStats stats() const;
 

@@ -1,0 +1,327 @@
+#include "tidemark/keyset/keyset.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <thread>
+
+#include "store.hpp"
+#include "table.hpp"
+#include "tidemark/base/assert.hpp"
+#include "tidemark/base/crash_point.hpp"
+#include "tidemark/base/logging.hpp"
+
+namespace tidemark::keyset {
+namespace {
+
+constexpr std::uint64_t kLeastMemoryBytes = 1u << 20;
+/// Look-ups go through memory together in groups, so that their cache misses overlap.
+constexpr std::size_t kGroup = 16;
+/// So many segments ahead of the one that is asked are the filter lines of a group fetched.
+constexpr std::size_t kFiltersAhead = 2;
+
+/// A table's chunks are small against its least share of memory (some 6 % of the whole), and never above 160 KiB.
+unsigned chunk_shift_for(std::uint64_t memory_bytes) {
+  constexpr std::uint64_t kChunksInLeastTable = 16;
+  const std::uint64_t entries = memory_bytes / 16 / kChunksInLeastTable / sizeof(Entry);
+  return static_cast<unsigned>(std::clamp<std::uint64_t>(std::bit_width(entries), 6, 12));
+}
+
+Result<void> check_options(const KeySetOptions& options) {
+  if (options.memory_bytes < kLeastMemoryBytes) {
+    return fail(Errc::kInvalidArgument,
+                "keyset_memory_bytes must be at least 1 MiB: " + std::to_string(options.memory_bytes));
+  }
+  if (options.window <= microseconds(0) || options.time_buckets == 0) {
+    return fail(Errc::kInvalidArgument, "identity_window and the number of time buckets must be above 0");
+  }
+  return {};
+}
+
+}  // namespace
+
+struct KeySet::Impl {
+  using Older = std::array<std::optional<Entry>, kGroup>;
+
+  Impl(Metrics& metrics, const KeySetOptions& options);
+
+  Result<void> find_older(const View& view, std::span<const ClaimRequest> group, Older& older);
+  Result<std::optional<Entry>> find_on_disk(const View::Part& part, const Fingerprint& identity);
+  void decide(std::span<const ClaimRequest> group, const Older& older, std::uint64_t offset,
+              std::span<ClaimAnswer> answers);
+  void undo(std::uint32_t claims);
+  Result<void> wait_until_written();
+  void note_table_size();
+  void show(const View& view);
+  void run(std::stop_token stop);
+
+  const std::int64_t window;
+  const unsigned chunk_shift;
+  Gauge& claims_gauge;
+  Gauge& resident_gauge;
+  Counter& disk_reads_counter;
+
+  std::unique_ptr<Store> store;
+
+  // Confined to the committer.
+  std::shared_ptr<Table> active;
+  std::int64_t newest_arrival = 0;
+  std::uint64_t frozen_to = 0;  // What covered_to() will be once all is written.
+  std::uint32_t claimed = 0;    // By the last claim().
+
+  std::atomic<std::uint64_t> active_claims{0};
+  std::atomic<std::uint64_t> active_bytes{0};
+  std::atomic<std::uint64_t> disk_reads{0};
+
+  std::jthread thread;  // Last: stops before what it uses goes.
+};
+
+KeySet::Impl::Impl(Metrics& metrics, const KeySetOptions& options)
+    : window(options.window.count()),
+      chunk_shift(chunk_shift_for(options.memory_bytes)),
+      claims_gauge(metrics.gauge("tidemark_keyset_claims", "Identities that are remembered")),
+      resident_gauge(metrics.gauge("tidemark_keyset_resident_bytes", "Memory of tables, filters and fences")),
+      disk_reads_counter(metrics.counter("tidemark_keyset_disk_reads_total", "Reads from segments by look-ups")),
+      active(std::make_shared<Table>(chunk_shift)) {}
+
+Result<std::unique_ptr<KeySet>> KeySet::open(FileSystem& files, Random& random, Metrics& metrics, KeySetOptions options,
+                                             const std::array<std::byte, 16>& log_id, KeySetReport& report) {
+  TIDEMARK_TRY(check_options(options));
+  auto impl = std::make_unique<Impl>(metrics, options);
+  TIDEMARK_TRY_ASSIGN(impl->store, Store::open(files, random, metrics, options, log_id, report));
+  impl->frozen_to = impl->store->covered_to();
+  for (const View::Part& part : impl->store->view()->parts) {
+    impl->newest_arrival = std::max(impl->newest_arrival, part.segment->footer().max_arrival);
+  }
+  impl->show(*impl->store->view());
+  if (options.background_thread) {
+    impl->thread = std::jthread([impl = impl.get()](std::stop_token stop) { impl->run(stop); });
+  }
+  return std::unique_ptr<KeySet>(new KeySet(std::move(impl)));
+}
+
+KeySet::KeySet(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+KeySet::~KeySet() = default;
+
+const FingerprintKey& KeySet::fingerprint_key() const noexcept {
+  return impl_->store->fingerprint_key();
+}
+std::uint64_t KeySet::covered_to() const noexcept {
+  return impl_->store->covered_to();
+}
+std::optional<Error> KeySet::background_error() const {
+  return impl_->store->error();
+}
+
+Result<void> KeySet::claim(std::span<const ClaimRequest> requests, std::uint64_t offset, Timestamp arrival,
+                           std::span<ClaimAnswer> answers) {
+  Impl& impl = *impl_;
+  const std::int64_t at = to_micros(arrival);
+  TIDEMARK_ASSERT(answers.size() == requests.size());
+  impl.claimed = 0;
+  if (!Entry::fits(offset, requests.size(), at)) {
+    return fail(Errc::kTooLarge, "a claim's position or time is out of range: offset " + std::to_string(offset) +
+                                     ", arrival " + std::to_string(at) + " us");
+  }
+  impl.newest_arrival = std::max(impl.newest_arrival, at);
+  const std::shared_ptr<const View> view = impl.store->view();
+  for (std::size_t first = 0; first < requests.size(); first += kGroup) {
+    const auto group = requests.subspan(first, std::min(kGroup, requests.size() - first));
+    for (const ClaimRequest& request : group) impl.active->prefetch_slots(request.identity);
+    for (const ClaimRequest& request : group) impl.active->prefetch_entry(request.identity);
+    Impl::Older older;
+    if (auto found = impl.find_older(*view, group, older); !found) {
+      impl.undo(impl.claimed);
+      return found;
+    }
+    impl.decide(group, older, offset, answers.subspan(first, group.size()));
+  }
+  impl.note_table_size();
+  impl.show(*view);
+  return {};
+}
+
+void KeySet::release(std::span<const ClaimRequest> requests, std::span<const ClaimAnswer> answers) {
+  TIDEMARK_ASSERT(answers.size() == requests.size());
+  std::uint32_t claims = 0;
+  for (std::size_t i = 0; i < requests.size(); ++i) claims += answers[i].is_new && !requests[i].look_up_only;
+  TIDEMARK_ASSERT(claims == impl_->claimed);
+  impl_->undo(claims);
+  impl_->note_table_size();
+}
+
+Result<void> KeySet::restore(const Fingerprint& identity, std::uint64_t content, OwnerPosition owner,
+                             Timestamp arrival) {
+  Impl& impl = *impl_;
+  const std::int64_t at = to_micros(arrival);
+  if (owner.offset < impl.frozen_to) return {};
+  if (!Entry::fits(owner.offset, owner.index, at)) {
+    return fail(Errc::kCorrupt,
+                "a position or time in the log is out of range; restore the data directory from a "
+                "backup: record " +
+                    std::to_string(owner.offset));
+  }
+  impl.newest_arrival = std::max(impl.newest_arrival, at);
+  impl.claimed = 0;
+  const Entry* known = impl.active->find(identity);
+  if (known == nullptr || is_expired(known->arrival(), impl.newest_arrival, impl.window)) {
+    impl.active->put(Entry::make(identity, content, owner, impl.newest_arrival));
+    impl.note_table_size();
+  }
+  return {};
+}
+
+Result<void> KeySet::checkpoint_if_due(std::uint64_t offset, bool force) {
+  Impl& impl = *impl_;
+  if (auto error = impl.store->error()) return fail(*std::move(error));
+  const std::uint32_t entries = impl.active->entries();
+  const bool due =
+      force ? entries > 0 || offset > impl.frozen_to : impl.active->bytes() >= impl.store->table_max_bytes();
+  if (!due) return {};
+  TIDEMARK_ASSERT(offset >= impl.frozen_to);
+  TIDEMARK_ASSERT(entries == 0 || impl.active->entry(entries - 1).owner().offset < offset);
+  TIDEMARK_TRY(impl.wait_until_written());
+  TIDEMARK_CRASH_POINT("keyset.table_frozen");
+  impl.store->freeze(std::exchange(impl.active, std::make_shared<Table>(impl.chunk_shift)), offset);
+  impl.frozen_to = offset;
+  impl.claimed = 0;
+  impl.note_table_size();
+  return {};
+}
+
+Result<void> KeySet::wait_for_checkpoint() {
+  return impl_->wait_until_written();
+}
+
+Result<void> KeySet::expire(Timestamp now) {
+  impl_->store->expire(to_micros(now));
+  if (auto error = impl_->store->error()) return fail(*std::move(error));
+  return {};
+}
+
+Result<bool> KeySet::step() {
+  return impl_->store->step();
+}
+
+KeySetStats KeySet::stats() const {
+  const std::shared_ptr<const View> view = impl_->store->view();
+  KeySetStats stats;
+  stats.claims = impl_->active_claims + view->claims();
+  stats.table_bytes = impl_->active_bytes + view->frozen_bytes();
+  stats.resident_bytes = stats.table_bytes + view->segment_memory_bytes();
+  stats.disk_bytes = view->disk_bytes();
+  stats.segments = view->parts.size();
+  stats.filters_on_disk =
+      static_cast<std::uint64_t>(std::ranges::count_if(view->parts, [](const auto& part) { return !part.filter; }));
+  stats.disk_reads = impl_->disk_reads;
+  return stats;
+}
+
+/// Looks for the claims of a group that the active table doesn't hold: in the frozen table, then in the segments from
+/// the newest on, where the first that is found is the one that counts.
+Result<void> KeySet::Impl::find_older(const View& view, std::span<const ClaimRequest> group, Older& older) {
+  if (view.frozen) {
+    for (const ClaimRequest& request : group) view.frozen->prefetch_slots(request.identity);
+    for (const ClaimRequest& request : group) view.frozen->prefetch_entry(request.identity);
+  }
+  std::array<std::uint8_t, kGroup> open;
+  std::size_t open_count = 0;
+  for (std::size_t i = 0; i < group.size(); ++i) {
+    if (active->find(group[i].identity) != nullptr) continue;
+    const Entry* known = view.frozen ? view.frozen->find(group[i].identity) : nullptr;
+    if (known != nullptr) {
+      older[i] = *known;
+    } else {
+      open[open_count++] = static_cast<std::uint8_t>(i);
+    }
+  }
+  const auto fetch = [&](std::size_t number) {
+    if (number >= view.parts.size() || !view.parts[number].filter) return;
+    for (std::size_t k = 0; k < open_count; ++k) view.parts[number].filter->prefetch(group[open[k]].identity);
+  };
+  for (std::size_t number = 0; number < kFiltersAhead; ++number) fetch(number);
+  for (std::size_t number = 0; number < view.parts.size() && open_count > 0; ++number) {
+    fetch(number + kFiltersAhead);
+    const View::Part& part = view.parts[number];
+    for (std::size_t k = 0; k < open_count;) {
+      const std::uint8_t i = open[k];
+      if (!part.filter || part.filter->may_hold(group[i].identity)) {
+        TIDEMARK_TRY_ASSIGN(older[i], find_on_disk(part, group[i].identity));
+      }
+      if (older[i]) {
+        open[k] = open[--open_count];
+      } else {
+        ++k;
+      }
+    }
+  }
+  return {};
+}
+
+Result<std::optional<Entry>> KeySet::Impl::find_on_disk(const View::Part& part, const Fingerprint& identity) {
+  if (!part.filter) {
+    ++disk_reads;
+    disk_reads_counter.add();
+    TIDEMARK_TRY_ASSIGN(const bool may_hold, part.segment->may_hold(identity));
+    if (!may_hold) return std::nullopt;
+  }
+  ++disk_reads;
+  disk_reads_counter.add();
+  return part.segment->find(identity);
+}
+
+void KeySet::Impl::decide(std::span<const ClaimRequest> group, const Older& older, std::uint64_t offset,
+                          std::span<ClaimAnswer> answers) {
+  for (std::size_t i = 0; i < group.size(); ++i) {
+    const ClaimRequest& request = group[i];
+    const Entry* known = active->find(request.identity);
+    if (known == nullptr && older[i]) known = &*older[i];
+    if (known != nullptr && !is_expired(known->arrival(), newest_arrival, window)) {
+      answers[i] = {false, known->content == request.content, known->owner()};
+      continue;
+    }
+    answers[i] = {true, false, {offset, claimed}};
+    if (request.look_up_only) continue;
+    active->put(Entry::make(request.identity, request.content, answers[i].owner, newest_arrival));
+    ++claimed;
+  }
+}
+
+void KeySet::Impl::undo(std::uint32_t claims) {
+  for (; claims > 0; --claims) active->undo_put();
+  claimed = 0;
+}
+
+Result<void> KeySet::Impl::wait_until_written() {
+  if (thread.joinable()) return store->wait_until_written();
+  while (store->has_frozen()) {
+    TIDEMARK_TRY_ASSIGN(const bool worked, store->step());
+    if (!worked) break;
+  }
+  return store->wait_until_written();
+}
+
+/// Tells the active table's size to other threads.
+void KeySet::Impl::note_table_size() {
+  active_claims.store(active->size(), std::memory_order_relaxed);
+  active_bytes.store(active->bytes(), std::memory_order_relaxed);
+}
+
+void KeySet::Impl::show(const View& view) {
+  const std::uint64_t tables = active_bytes + view.frozen_bytes();
+  claims_gauge.set(static_cast<double>(active_claims + view.claims()));
+  resident_gauge.set(static_cast<double>(tables + view.segment_memory_bytes()));
+}
+
+void KeySet::Impl::run(std::stop_token stop) {
+  while (!stop.stop_requested()) {
+    const Result<bool> worked = store->step();
+    if (!worked) {
+      logging::error("the key set's background thread has stopped", {{"error", worked.error()}});
+      return;
+    }
+    show(*store->view());
+    if (!*worked) store->wait_for_work(stop);
+  }
+}
+
+}  // namespace tidemark::keyset

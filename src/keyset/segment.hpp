@@ -1,0 +1,87 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "segment_format.hpp"
+#include "tidemark/base/file_system.hpp"
+
+namespace tidemark::keyset {
+
+/// A segment's filter in memory.
+class Filter {
+ public:
+  explicit Filter(std::vector<FilterLine> lines) : lines_(std::move(lines)) {}
+  void prefetch(const Fingerprint& identity) const noexcept { __builtin_prefetch(&line_of(identity)); }
+  bool may_hold(const Fingerprint& identity) const noexcept { return line_of(identity).may_hold(identity.low); }
+  std::uint64_t bytes() const noexcept { return lines_.size() * sizeof(FilterLine); }
+
+ private:
+  const FilterLine& line_of(const Fingerprint& f) const noexcept { return lines_[place_of(f.high, lines_.size())]; }
+  const std::vector<FilterLine> lines_;
+};
+
+/// An immutable segment on disk, its fences in memory. Every part is checked when it is read; what fails is kCorrupt.
+/// *Concurrency*: safe from every thread.
+class Segment {
+ public:
+  /// Opens segment `number` of the store of `log_id`, whose footer must have `footer_checksum`. Reads footer and
+  /// fences.
+  static Result<std::shared_ptr<const Segment>> open(FileSystem& files, const std::string& directory,
+                                                     const LogId& log_id, std::uint64_t number,
+                                                     std::uint64_t footer_checksum);
+
+  /// Reads the filter into memory.
+  Result<std::shared_ptr<const Filter>> load_filter() const;
+  /// Asks the filter on disk: one read of 1 KiB.
+  Result<bool> may_hold(const Fingerprint& identity) const;
+
+  /// The claim of `identity`, if it is here: one read of 4 KiB.
+  Result<std::optional<Entry>> find(const Fingerprint& identity) const;
+
+  /// Reads and checks blocks [first, first + out.size()).
+  Result<void> read_blocks(std::uint64_t first, std::span<Block> out) const;
+
+  const Footer& footer() const noexcept { return footer_; }
+  const std::string& path() const noexcept { return path_; }
+  std::uint64_t filter_bytes() const noexcept { return footer_.filter_lines * sizeof(FilterLine); }
+  std::uint64_t fence_bytes() const noexcept { return fences_.size() * sizeof(std::uint64_t); }
+
+ private:
+  Segment(std::string path, std::unique_ptr<File> file) : path_(std::move(path)), file_(std::move(file)) {}
+  Result<void> read_footer(const LogId& log_id, std::uint64_t number, std::uint64_t footer_checksum);
+  Result<void> read_fences();
+  Result<void> read(std::uint64_t offset, std::span<std::byte> out) const;
+  std::uint64_t last_block_from(std::uint64_t high) const noexcept;
+  Result<void> check(const FilterPage& page, std::uint64_t number) const;
+
+  const std::string path_;
+  const std::unique_ptr<File> file_;
+  Footer footer_;
+  std::uint64_t seed_ = 0;
+  std::vector<std::uint64_t> fences_;  ///< The high half of each block's first fingerprint.
+};
+
+/// Reads a segment's entries in order, some blocks ahead: for merging.
+class SegmentScan {
+ public:
+  explicit SegmentScan(std::shared_ptr<const Segment> segment) : segment_(std::move(segment)) {}
+  /// The next entry, or null at the end. Call advance() once before the first.
+  const Entry* head() const noexcept { return head_; }
+  Result<void> advance();
+
+ private:
+  Result<void> read_on();
+
+  const std::shared_ptr<const Segment> segment_;
+  std::vector<Block> blocks_;
+  std::uint64_t next_block_ = 0;
+  std::size_t block_ = 0;  ///< Within blocks_.
+  std::uint32_t entry_ = 0;
+  const Entry* head_ = nullptr;
+  std::optional<Entry> last_;
+};
+
+}  // namespace tidemark::keyset
