@@ -37,6 +37,10 @@ constexpr auto kSteps = std::to_array<std::string_view>({
     "log.segment_rolled",
     "log.before_trim",
     "log.after_trim",
+    "meters.migrated",
+    "meters.uniques_written",
+    "meters.totals_written",
+    "meters.increments_written",
 });
 
 bool is_step(std::string_view step) noexcept {
