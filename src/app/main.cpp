@@ -1,0 +1,194 @@
+#include <CLI/CLI.hpp>
+
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+#include <optional>
+#include <sstream>
+
+#include "exit_code.hpp"
+#include "definitions.hpp"
+#include "import_command.hpp"
+#include "open_database.hpp"
+#include "send_command.hpp"
+#include "serve_command.hpp"
+#include "tidemark/config/config.hpp"
+#include "tidemark/meters/definition.hpp"
+#include "totals_command.hpp"
+#include "version.hpp"
+
+namespace {
+
+using namespace tidemark;
+using namespace tidemark::app;
+
+constexpr const char* kDefaultConfig = "./tidemark.yaml";
+
+/// Every setting is a flag of the commands that load the configuration; they are listed below the command's own.
+std::string settings_help() {
+  std::ostringstream text;
+  text << "Settings (also in the file, and as TIDEMARK_… in the environment):\n";
+  for (const config::Flag& flag : config::flags()) {
+    text << "  " << flag.name << " (" << flag.fallback << ")\n      " << flag.about << '\n';
+  }
+  return text.str();
+}
+
+void print_problems(const std::vector<std::string>& problems) {
+  for (const std::string& problem : problems) std::cerr << "tidemark: " << problem << '\n';
+}
+
+/// Loads the settings, and checks the meters with them. Prints every problem.
+std::optional<config::Loaded> load_settings(const std::string& config_file, const std::vector<std::string>& arguments) {
+  config::Sources sources;
+  sources.environment = config::process_environment();
+  sources.arguments = arguments;
+  sources.file_name = config_file.empty() ? kDefaultConfig : config_file;
+  PosixFileSystem files;
+  if (auto text = read_file(files, sources.file_name, config::kMaxFileBytes)) {
+    sources.file_text = std::move(*text);
+  } else if (!config_file.empty() || text.error().code() != Errc::kNotFound) {
+    print_problems({"the configuration can't be read: " + text.error().message()});
+    return std::nullopt;
+  }
+  auto loaded = config::load(sources);
+  std::vector<std::string> problems;
+  if (!loaded) {
+    for (const config::Problem& problem : loaded.error()) problems.push_back(problem.to_string());
+  } else if (auto definitions = definitions_of(loaded->settings, sources.file_name, problems); !definitions) {
+    if (problems.empty()) problems.push_back(definitions.error().message());
+  }
+  print_problems(problems);
+  if (!problems.empty()) return std::nullopt;
+  return std::move(*loaded);
+}
+
+int fail_with(const Error& error) {
+  std::cerr << "tidemark: " << error.message() << '\n';
+  return error.code() == Errc::kInvalidArgument ? kExitUsage : kExitFailed;
+}
+
+std::string environment_or(const char* name, std::string fallback) {
+  const char* value = std::getenv(name);
+  return value != nullptr && *value != '\0' ? value : std::move(fallback);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App cli{"Usage accounting: what was used, how often, how much, when last; counted exactly once, in your SQL database."};
+  cli.name("tidemark");
+  cli.set_version_flag("--version", std::string("tidemark ") + kVersion);
+  cli.require_subcommand(1);
+  cli.failure_message(CLI::FailureMessage::simple);
+  cli.footer(
+      "Examples:\n"
+      "  tidemark serve\n"
+      "  tidemark serve --database postgres://tidemark@localhost/usage\n"
+      "  tidemark send events.ndjson\n"
+      "  tidemark totals\n"
+      "`tidemark COMMAND --help` tells more.");
+
+  std::string config_file;
+  const auto takes_settings = [&](CLI::App* command) {
+    command->add_option("--config", config_file, "settings file; ./tidemark.yaml if it exists")->type_name("FILE");
+    command->allow_extras();
+  };
+
+  CLI::App* serve_command = cli.add_subcommand("serve", "Takes events over HTTP and keeps the totals in SQL");
+  takes_settings(serve_command);
+  serve_command->footer(
+      "Examples:\n"
+      "  tidemark serve --listen 0.0.0.0:8080 --data /var/lib/tidemark\n"
+      "  tidemark serve --database mysql://tidemark@db.example/usage --database-password-file /run/secrets/db\n\n" +
+      settings_help());
+
+  std::string server = environment_or("TIDEMARK_SERVER", "http://127.0.0.1:8080");
+  std::string token = environment_or("TIDEMARK_TOKEN", "");
+  bool json = false;
+  const auto takes_server = [&](CLI::App* command) {
+    command->add_option("--server", server, "the server; also TIDEMARK_SERVER")->type_name("URL")->capture_default_str();
+    command->add_option("--token", token, "bearer token; also TIDEMARK_TOKEN")->type_name("TOKEN");
+    command->add_flag("--json", json, "print the result as JSON");
+  };
+
+  std::string events_file;
+  CLI::App* send_command = cli.add_subcommand("send", "Sends events, one JSON object a line");
+  send_command->add_option("FILE", events_file, "file of events; - is standard input")->required();
+  takes_server(send_command);
+  send_command->footer(
+      "Repeating is safe: what was counted already is answered `duplicate`.\n"
+      "Exit code 1 if any event was in conflict, too late or invalid.\n\n"
+      "Examples:\n"
+      "  tidemark send events.ndjson\n"
+      "  zcat old/*.gz | tidemark send --server http://usage.example:8080 -");
+
+  CLI::App* import_command = cli.add_subcommand("import", "Sends events made from something else");
+  import_command->require_subcommand(1);
+  ImportGit import_git;
+  CLI::App* git_command = import_command->add_subcommand("git", "One event for each commit and changed file of a repository");
+  git_command->add_option("--repo", import_git.repository, "the repository")->type_name("PATH")->capture_default_str();
+  git_command->add_option("--sample", import_git.sample, "events to send when there is no history")->type_name("FILE");
+  takes_server(git_command);
+  git_command->footer("Example:\n  tidemark import git --repo ~/src/project");
+
+  TotalsQuery totals;
+  std::string wait;
+  CLI::App* totals_command = cli.add_subcommand("totals", "Prints the largest totals in the database");
+  takes_settings(totals_command);
+  totals_command->add_option("--meter", totals.meter, "only this meter")->type_name("SLUG");
+  totals_command->add_option("--window", totals.window_size, "window size")
+      ->check(CLI::IsMember({"TOTAL", "HOUR", "DAY", "MONTH"}))
+      ->capture_default_str();
+  totals_command->add_option("--limit", totals.limit, "rows for each meter")->check(CLI::Range(1, 1000))->capture_default_str();
+  totals_command->add_option("--wait", wait, "wait so long for what has arrived by now to be in")->type_name("DURATION");
+  totals_command->add_flag("--json", totals.json, "print the result as JSON");
+  totals_command->footer("Examples:\n  tidemark totals --meter tokens --window DAY --limit 30\n  tidemark totals --wait 10s");
+
+  CLI::App* config_command = cli.add_subcommand("config", "Checks and explains settings");
+  config_command->require_subcommand(1);
+  std::string checked_file;
+  CLI::App* check_command = config_command->add_subcommand("check", "Tells every problem of a settings file");
+  check_command->add_option("FILE", checked_file, "the file; ./tidemark.yaml if it exists");
+  check_command->allow_extras();
+  check_command->footer("Prints the settings in force and where each comes from; exit code 2 if anything is wrong.");
+  CLI::App* reference_command = config_command->add_subcommand("reference", "Prints every setting with its default");
+
+  try {
+    cli.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = cli.exit(error);
+    return code == 0 ? 0 : kExitUsage;
+  }
+
+  if (*reference_command) {
+    std::cout << config::reference();
+    return 0;
+  }
+  if (*check_command) {
+    const auto loaded = load_settings(checked_file, check_command->remaining());
+    if (!loaded) return kExitUsage;
+    for (const config::Problem& warning : loaded->warnings) std::cerr << "warning: " << warning.to_string() << '\n';
+    std::cout << config::describe(*loaded);
+    return 0;
+  }
+  if (*send_command) return send({server, token, json}, events_file);
+  if (*git_command) return import({server, token, json}, import_git);
+
+  CLI::App* command = *serve_command ? serve_command : totals_command;
+  const auto loaded = load_settings(config_file, command->remaining());
+  if (!loaded) return kExitUsage;
+  if (*serve_command) return serve(*loaded);
+
+  if (!wait.empty()) {
+    const auto duration = parse_duration(wait);
+    if (!duration) return fail_with(duration.error().with_context("--wait"));
+    totals.wait = *duration;
+  }
+  PosixFileSystem files;
+  SystemClock clock;
+  auto database = open_database(loaded->settings, files);
+  if (!database) return fail_with(database.error());
+  auto printed = print_totals(**database, clock, totals, std::cout);
+  return printed ? 0 : fail_with(printed.error());
+}
