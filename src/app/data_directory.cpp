@@ -8,8 +8,11 @@ namespace {
 constexpr std::string_view kMark = "tidemark data directory, format ";
 constexpr int kFormat = 1;
 
-/// Names that may lie in a directory that isn't ours yet: what a first start that was killed leaves, and what a fresh volume holds.
-bool is_harmless(const std::string& name) { return name == "lock" || name == "lost+found" || name == "TIDEMARK.tmp"; }
+/// Names that may lie in a directory that isn't ours yet: what a first start that was killed leaves, and what a fresh
+/// volume holds.
+bool is_harmless(const std::string& name) {
+  return name == "lock" || name == "lost+found" || name == "TIDEMARK.tmp";
+}
 
 Result<void> check_mark(FileSystem& files, const std::string& path, const std::string& mark) {
   TIDEMARK_TRY_ASSIGN(const std::string text, read_file(files, mark, 256));
@@ -18,7 +21,8 @@ Result<void> check_mark(FileSystem& files, const std::string& path, const std::s
     std::from_chars(text.data() + kMark.size(), text.data() + text.size(), format);
   }
   if (format <= 0) {
-    return fail(Errc::kRefused, "the file that marks a data directory can't be read; restore it from a backup: " + mark);
+    return fail(Errc::kRefused,
+                "the file that marks a data directory can't be read; restore it from a backup: " + mark);
   }
   if (format > kFormat) {
     return fail(Errc::kRefused, "the data directory was written by a newer version of tidemark (format " +

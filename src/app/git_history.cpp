@@ -48,8 +48,7 @@ std::uint64_t number(std::string_view text) {
 /// `text` with every byte that breaks UTF-8, and U+0000, replaced.
 std::string to_utf8(std::string_view text) {
   if (is_storable_text(text)) return std::string(text);
-  const std::string json =
-      nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  const std::string json = nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   return nlohmann::json::parse(json).get<std::string>();
 }
 
@@ -112,8 +111,8 @@ Result<void> GitLogParser::finish() {
   return {};
 }
 
-/// One NUL-terminated field: a commit's head (mark, SHA, time), or `added TAB removed TAB path`, which git sets off from
-/// the head by newlines.
+/// One NUL-terminated field: a commit's head (mark, SHA, time), or `added TAB removed TAB path`, which git sets off
+/// from the head by newlines.
 Result<void> GitLogParser::field(std::string_view text) {
   while (!text.empty() && text.front() == '\n') text.remove_prefix(1);
   if (text.empty()) return {};
@@ -174,8 +173,8 @@ Result<GitHistoryReport> read_git_history(const std::string& path, const GitLogP
   TIDEMARK_TRY_ASSIGN(std::set<std::string> boundaries, shallow_boundaries(path));
   GitLogParser parser(sink, std::move(boundaries));
   TIDEMARK_TRY_ASSIGN(const int code,
-                      run_git({"-C", path, "log", "HEAD", "--no-merges", "--no-renames", "--numstat", "-z", "--no-color",
-                               "--no-ext-diff", "--no-textconv", "--format=%x01%H %cI"},
+                      run_git({"-C", path, "log", "HEAD", "--no-merges", "--no-renames", "--numstat", "-z",
+                               "--no-color", "--no-ext-diff", "--no-textconv", "--format=%x01%H %cI"},
                               [&](std::string_view bytes) { return parser.feed(bytes); }));
   if (code != 0) return fail(Errc::kNotFound, "the repository has no commits to read: " + path);
   TIDEMARK_TRY(parser.finish());

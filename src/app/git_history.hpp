@@ -14,7 +14,7 @@ namespace tidemark::app {
 struct GitHistoryReport {
   std::uint64_t commits = 0;
   std::uint64_t events = 0;
-  std::uint64_t binary_files = 0;       ///< Counted with no lines.
+  std::uint64_t binary_files = 0;        ///< Counted with no lines.
   std::uint64_t shallow_boundaries = 0;  ///< Commits left out: where a shallow clone ends, everything looks added.
 };
 

@@ -22,7 +22,9 @@ std::string digest_name(const log::SegmentInfo& segment) {
 Housekeeping::Housekeeping(FileSystem& files, arrivals::Arrivals& arrivals, std::string data, microseconds retention)
     : files_(files), arrivals_(arrivals), digests_(std::move(data) + "/digests"), retention_(retention) {}
 
-Housekeeping::~Housekeeping() { stop(); }
+Housekeeping::~Housekeeping() {
+  stop();
+}
 
 void Housekeeping::start() {
   thread_ = std::thread([this] { run(); });

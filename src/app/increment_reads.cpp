@@ -9,7 +9,9 @@ namespace tidemark::app {
 IncrementReads::IncrementReads(sql::Database& database, std::string log_id)
     : database_(database), log_id_(std::move(log_id)) {}
 
-IncrementReads::~IncrementReads() { stop(); }
+IncrementReads::~IncrementReads() {
+  stop();
+}
 
 void IncrementReads::start() {
   thread_ = std::thread([this] { run(); });

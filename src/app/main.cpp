@@ -6,8 +6,8 @@
 #include <optional>
 #include <sstream>
 
-#include "exit_code.hpp"
 #include "definitions.hpp"
+#include "exit_code.hpp"
 #include "import_command.hpp"
 #include "open_database.hpp"
 #include "send_command.hpp"
@@ -76,7 +76,8 @@ std::string environment_or(const char* name, std::string fallback) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App cli{"Usage accounting: what was used, how often, how much, when last; counted exactly once, in your SQL database."};
+  CLI::App cli{
+      "Usage accounting: what was used, how often, how much, when last; counted exactly once, in your SQL database."};
   cli.name("tidemark");
   cli.set_version_flag("--version", std::string("tidemark ") + kVersion);
   cli.require_subcommand(1);
@@ -107,7 +108,9 @@ int main(int argc, char** argv) {
   std::string token = environment_or("TIDEMARK_TOKEN", "");
   bool json = false;
   const auto takes_server = [&](CLI::App* command) {
-    command->add_option("--server", server, "the server; also TIDEMARK_SERVER")->type_name("URL")->capture_default_str();
+    command->add_option("--server", server, "the server; also TIDEMARK_SERVER")
+        ->type_name("URL")
+        ->capture_default_str();
     command->add_option("--token", token, "bearer token; also TIDEMARK_TOKEN")->type_name("TOKEN");
     command->add_flag("--json", json, "print the result as JSON");
   };
@@ -126,7 +129,8 @@ int main(int argc, char** argv) {
   CLI::App* import_command = cli.add_subcommand("import", "Sends events made from something else");
   import_command->require_subcommand(1);
   ImportGit import_git;
-  CLI::App* git_command = import_command->add_subcommand("git", "One event for each commit and changed file of a repository");
+  CLI::App* git_command =
+      import_command->add_subcommand("git", "One event for each commit and changed file of a repository");
   git_command->add_option("--repo", import_git.repository, "the repository")->type_name("PATH")->capture_default_str();
   git_command->add_option("--sample", import_git.sample, "events to send when there is no history")->type_name("FILE");
   takes_server(git_command);
@@ -140,10 +144,14 @@ int main(int argc, char** argv) {
   totals_command->add_option("--window", totals.window_size, "window size")
       ->check(CLI::IsMember({"TOTAL", "HOUR", "DAY", "MONTH"}))
       ->capture_default_str();
-  totals_command->add_option("--limit", totals.limit, "rows for each meter")->check(CLI::Range(1, 1000))->capture_default_str();
-  totals_command->add_option("--wait", wait, "wait so long for what has arrived by now to be in")->type_name("DURATION");
+  totals_command->add_option("--limit", totals.limit, "rows for each meter")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  totals_command->add_option("--wait", wait, "wait so long for what has arrived by now to be in")
+      ->type_name("DURATION");
   totals_command->add_flag("--json", totals.json, "print the result as JSON");
-  totals_command->footer("Examples:\n  tidemark totals --meter tokens --window DAY --limit 30\n  tidemark totals --wait 10s");
+  totals_command->footer(
+      "Examples:\n  tidemark totals --meter tokens --window DAY --limit 30\n  tidemark totals --wait 10s");
 
   CLI::App* config_command = cli.add_subcommand("config", "Checks and explains settings");
   config_command->require_subcommand(1);

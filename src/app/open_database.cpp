@@ -24,9 +24,9 @@ Result<std::unique_ptr<sql::Database>> open_database(const config::Settings& set
   options.lock_timeout = settings.lock_timeout;
   if (scheme == "postgres" || scheme == "postgresql") return sql::postgres::open_database(std::move(options), files);
   if (scheme == "mysql" || scheme == "mariadb") return sql::mysql::open_database(std::move(options), files);
-  return fail(Errc::kInvalidArgument,
-              "database: the URL's scheme isn't known; use sqlite:PATH, postgres://… or mysql://…: " +
-                  config::redact_url(url));
+  return fail(
+      Errc::kInvalidArgument,
+      "database: the URL's scheme isn't known; use sqlite:PATH, postgres://… or mysql://…: " + config::redact_url(url));
 }
 
 }  // namespace tidemark::app

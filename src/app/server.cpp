@@ -23,12 +23,15 @@ namespace tidemark::app {
 
 int exit_code(const Error& error) noexcept {
   switch (error.code()) {
-    case Errc::kInvalidArgument: return kExitUsage;
+    case Errc::kInvalidArgument:
+      return kExitUsage;
     case Errc::kLocked:
     case Errc::kRefused:
     case Errc::kCorrupt:
-    case Errc::kUnsupported: return kExitUnusable;
-    default: return kExitFailed;
+    case Errc::kUnsupported:
+      return kExitUnusable;
+    default:
+      return kExitFailed;
   }
 }
 

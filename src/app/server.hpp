@@ -26,8 +26,8 @@ class Server {
 
   std::string url() const;
 
-  /// Closes the doors, answers what is under way, applies what the log holds as far as shutdown_timeout allows, and joins
-  /// all threads. Returns 0, or 1 when a fatal error ended the run.
+  /// Closes the doors, answers what is under way, applies what the log holds as far as shutdown_timeout allows, and
+  /// joins all threads. Returns 0, or 1 when a fatal error ended the run.
   int stop();
 
  private:

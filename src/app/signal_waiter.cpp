@@ -39,10 +39,12 @@ int wait_for_signal() {
   return number == SIGUSR1 ? 0 : number;
 }
 
-void wake_waiter() { kill(getpid(), SIGUSR1); }
+void wake_waiter() {
+  kill(getpid(), SIGUSR1);
+}
 
 void exit_on_next_signal() {
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = exit_at_once;
   sigaction(SIGTERM, &action, nullptr);
   sigaction(SIGINT, &action, nullptr);

@@ -46,10 +46,9 @@ Result<std::vector<std::string>> meters_of(sql::Session& session, const TotalsQu
 
 Result<std::vector<TotalRow>> largest(sql::Session& session, const std::string& meter, const TotalsQuery& query) {
   // `value + 0` orders decimals that SQLite keeps as text by their size.
-  const std::string statement = "SELECT subject, group_values, window_start, value, events FROM " +
-                                session.dialect().table("tidemark_totals") +
-                                " WHERE meter = ? AND window_size = ? ORDER BY value + 0 DESC, subject LIMIT " +
-                                std::to_string(query.limit);
+  const std::string statement =
+      "SELECT subject, group_values, window_start, value, events FROM " + session.dialect().table("tidemark_totals") +
+      " WHERE meter = ? AND window_size = ? ORDER BY value + 0 DESC, subject LIMIT " + std::to_string(query.limit);
   const std::array<sql::Value, 2> parameters = {meter, query.window_size};
   const std::array<Type, 5> types = {Type::kText, Type::kLongText, Type::kTime, Type::kDecimal, Type::kInt};
   TIDEMARK_TRY_ASSIGN(const sql::Rows rows, session.query(statement, parameters, types));

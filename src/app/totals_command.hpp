@@ -10,11 +10,11 @@
 namespace tidemark::app {
 
 struct TotalsQuery {
-  std::string meter;                 ///< Empty: every meter.
+  std::string meter;  ///< Empty: every meter.
   std::string window_size = "TOTAL";
-  std::uint32_t limit = 10;          ///< Rows for each meter, 1 to 1,000.
+  std::uint32_t limit = 10;  ///< Rows for each meter, 1 to 1,000.
   bool json = false;
-  microseconds wait{};               ///< Waits so long for everything that had arrived when the call began.
+  microseconds wait{};  ///< Waits so long for everything that had arrived when the call began.
 };
 
 /// Prints the largest totals of each meter as the database holds them now, and what they are complete through.

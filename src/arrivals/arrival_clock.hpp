@@ -10,7 +10,8 @@ namespace tidemark::arrivals {
 /// The time of arrivals: three readings that move together with the monotonic clock from where they stood at open.
 ///
 /// - stamp(): what arrivals are stamped with. Never falls, not even across starts under a clock that was set back.
-/// - age_reference(): what an event's age is measured against: the wall clock at open, moved on. Never ahead of stamp().
+/// - age_reference(): what an event's age is measured against: the wall clock at open, moved on. Never ahead of
+/// stamp().
 /// - trusted(): what claims expire by. Never ahead of age_reference(), and held back by as much as the clock jumped, or
 ///   the log was silent for more than a day, until the process has run for a day: a clock that was wrong for an hour
 ///   must not make the key set forget.

@@ -27,12 +27,18 @@ constexpr std::uint64_t kSpaceCheckBytes = 32ull << 20;
 
 std::string_view DoorState::text() const noexcept {
   switch (reason) {
-    case Reason::kOpen: return "open";
-    case Reason::kStarting: return "the server is starting";
-    case Reason::kStopping: return "the server is shutting down";
-    case Reason::kBacklogFull: return "the backlog is full: the database is behind by backlog_max_bytes";
-    case Reason::kDiskReserve: return "the disk is full up to disk_reserve_bytes";
-    case Reason::kFailed: return "the log failed; the server must be started again";
+    case Reason::kOpen:
+      return "open";
+    case Reason::kStarting:
+      return "the server is starting";
+    case Reason::kStopping:
+      return "the server is shutting down";
+    case Reason::kBacklogFull:
+      return "the backlog is full: the database is behind by backlog_max_bytes";
+    case Reason::kDiskReserve:
+      return "the disk is full up to disk_reserve_bytes";
+    case Reason::kFailed:
+      return "the log failed; the server must be started again";
   }
   return "closed";
 }
@@ -122,8 +128,8 @@ Result<std::unique_ptr<Arrivals>> Arrivals::open(FileSystem& files, Clock& clock
   keyset_options.directory = opts.directory + "/keyset";
   keyset_options.window = opts.identity_window;
   keyset_options.memory_bytes = opts.keyset_memory_bytes;
-  TIDEMARK_TRY_ASSIGN(impl->keyset, keyset::KeySet::open(files, random, metrics, keyset_options, impl->log->id().bytes,
-                                                         report.keyset));
+  TIDEMARK_TRY_ASSIGN(
+      impl->keyset, keyset::KeySet::open(files, random, metrics, keyset_options, impl->log->id().bytes, report.keyset));
 
   impl->clock = std::make_unique<ArrivalClock>(clock, report.log.last_arrival);
   report.clock_warning = impl->clock->warning();
@@ -170,8 +176,10 @@ Result<void> Arrivals::Impl::restore_tail(ArrivalsReport& report) {
         ++report.restored_claims;
       }
       if (!items.ok()) {
-        return fail(Errc::kUnsupported, "a record of the log has a form that this version doesn't know; run the "
-                                        "version that wrote it: record " + std::to_string(record.offset));
+        return fail(Errc::kUnsupported,
+                    "a record of the log has a form that this version doesn't know; run the "
+                    "version that wrote it: record " +
+                        std::to_string(record.offset));
       }
     }
     TIDEMARK_TRY(keyset->checkpoint_if_due(page.next));
@@ -341,7 +349,8 @@ Result<void> Arrivals::Impl::decide(Submission& submission) {
   }
   answers.assign(requests.size(), {});
   if (!requests.empty()) {
-    TIDEMARK_TRY(keyset->claim(requests, log->next_offset() + group.record_count(), group.arrival(), answers));
+    TIDEMARK_TRY(
+        keyset->claim(requests, log->next_offset() + group.record_count(), group.arrival(), clock->trusted(), answers));
   }
 
   submission.verdicts.clear();
@@ -461,13 +470,27 @@ void Arrivals::Impl::check_doors() {
   }
 }
 
-Timestamp Arrivals::now() const noexcept { return impl_->clock->stamp(); }
-DoorState Arrivals::doors() const noexcept { return {impl_->doors.load()}; }
-const FingerprintKey& Arrivals::fingerprint_key() const noexcept { return impl_->keyset->fingerprint_key(); }
-log::Log& Arrivals::log() noexcept { return *impl_->log; }
-const ArrivalsOptions& Arrivals::options() const noexcept { return impl_->options; }
-void Arrivals::set_applied(std::function<log::Offset()> applied) { impl_->applied = std::move(applied); }
-keyset::KeySetStats Arrivals::keyset_stats() const { return impl_->keyset->stats(); }
+Timestamp Arrivals::now() const noexcept {
+  return impl_->clock->stamp();
+}
+DoorState Arrivals::doors() const noexcept {
+  return {impl_->doors.load()};
+}
+const FingerprintKey& Arrivals::fingerprint_key() const noexcept {
+  return impl_->keyset->fingerprint_key();
+}
+log::Log& Arrivals::log() noexcept {
+  return *impl_->log;
+}
+const ArrivalsOptions& Arrivals::options() const noexcept {
+  return impl_->options;
+}
+void Arrivals::set_applied(std::function<log::Offset()> applied) {
+  impl_->applied = std::move(applied);
+}
+keyset::KeySetStats Arrivals::keyset_stats() const {
+  return impl_->keyset->stats();
+}
 
 std::uint64_t Arrivals::backlog_bytes() const {
   return impl_->applied ? impl_->log->bytes_from(impl_->applied()) : 0;

@@ -4,11 +4,16 @@ namespace tidemark::arrivals {
 
 std::string_view verdict_name(Verdict verdict) noexcept {
   switch (verdict) {
-    case Verdict::kNew: return "new";
-    case Verdict::kDuplicate: return "duplicate";
-    case Verdict::kConflict: return "conflict";
-    case Verdict::kTooLate: return "too_late";
-    case Verdict::kInvalid: return "invalid";
+    case Verdict::kNew:
+      return "new";
+    case Verdict::kDuplicate:
+      return "duplicate";
+    case Verdict::kConflict:
+      return "conflict";
+    case Verdict::kTooLate:
+      return "too_late";
+    case Verdict::kInvalid:
+      return "invalid";
   }
   return "invalid";
 }

@@ -46,7 +46,7 @@ struct KeySet::Impl {
 
   Result<void> find_older(const View& view, std::span<const ClaimRequest> group, Older& older);
   Result<std::optional<Entry>> find_on_disk(const View::Part& part, const Fingerprint& identity);
-  void decide(std::span<const ClaimRequest> group, const Older& older, std::uint64_t offset,
+  void decide(std::span<const ClaimRequest> group, const Older& older, std::uint64_t offset, std::int64_t now,
               std::span<ClaimAnswer> answers);
   void undo(std::uint32_t claims);
   Result<void> wait_until_written();
@@ -113,7 +113,7 @@ std::optional<Error> KeySet::background_error() const {
 }
 
 Result<void> KeySet::claim(std::span<const ClaimRequest> requests, std::uint64_t offset, Timestamp arrival,
-                           std::span<ClaimAnswer> answers) {
+                           Timestamp now, std::span<ClaimAnswer> answers) {
   Impl& impl = *impl_;
   const std::int64_t at = to_micros(arrival);
   TIDEMARK_ASSERT(answers.size() == requests.size());
@@ -133,7 +133,7 @@ Result<void> KeySet::claim(std::span<const ClaimRequest> requests, std::uint64_t
       impl.undo(impl.claimed);
       return found;
     }
-    impl.decide(group, older, offset, answers.subspan(first, group.size()));
+    impl.decide(group, older, offset, to_micros(now), answers.subspan(first, group.size()));
   }
   impl.note_table_size();
   impl.show(*view);
@@ -163,7 +163,7 @@ Result<void> KeySet::restore(const Fingerprint& identity, std::uint64_t content,
   impl.newest_arrival = std::max(impl.newest_arrival, at);
   impl.claimed = 0;
   const Entry* known = impl.active->find(identity);
-  if (known == nullptr || is_expired(known->arrival(), impl.newest_arrival, impl.window)) {
+  if (known == nullptr || known->owner() < owner) {
     impl.active->put(Entry::make(identity, content, owner, impl.newest_arrival));
     impl.note_table_size();
   }
@@ -270,12 +270,12 @@ Result<std::optional<Entry>> KeySet::Impl::find_on_disk(const View::Part& part, 
 }
 
 void KeySet::Impl::decide(std::span<const ClaimRequest> group, const Older& older, std::uint64_t offset,
-                          std::span<ClaimAnswer> answers) {
+                          std::int64_t now, std::span<ClaimAnswer> answers) {
   for (std::size_t i = 0; i < group.size(); ++i) {
     const ClaimRequest& request = group[i];
     const Entry* known = active->find(request.identity);
     if (known == nullptr && older[i]) known = &*older[i];
-    if (known != nullptr && !is_expired(known->arrival(), newest_arrival, window)) {
+    if (known != nullptr && !is_expired(known->arrival(), now, window)) {
       answers[i] = {false, known->content == request.content, known->owner()};
       continue;
     }

@@ -275,7 +275,7 @@ TEST_F(ArrivalsTest, after_a_loss_of_power_every_answered_event_is_known_and_log
 TEST_F(ArrivalsTest, a_failed_sync_answers_unavailable_and_ends_the_process) {
   start();
   EXPECT_EQ(send({{"a"}}), "n");
-  files_.inject({.operation = FileOperation::kSync, .code = Errc::kIo, .path_contains = ".log", .repeats = true});
+  files_.inject({.operation = FileOperation::kSync, .code = Errc::kIo, .path_contains = "data/log/", .repeats = true});
   Submission submission;
   fill(submission, {{"b"}});
   ASSERT_TRUE(arrivals_->submit(submission));
@@ -291,7 +291,8 @@ TEST_F(ArrivalsTest, a_failed_sync_answers_unavailable_and_ends_the_process) {
 }
 
 TEST_F(ArrivalsTest, a_jump_of_the_clock_between_starts_makes_no_repeat_new) {
-  for (const microseconds jump : {40 * kDay, -40 * kDay}) {
+  constexpr std::array<microseconds, 2> kJumps = {40 * kDay, -40 * kDay};
+  for (const microseconds jump : kJumps) {
     start();
     const std::string id = "jump" + std::to_string(jump.count());
     EXPECT_EQ(send({{id}}), "n");
@@ -317,7 +318,8 @@ TEST_F(ArrivalsTest, a_jump_of_the_clock_between_starts_makes_no_repeat_new) {
 TEST_F(ArrivalsTest, arrival_stamps_never_fall_whatever_the_clock_does) {
   start();
   Timestamp last = arrivals_->now();
-  for (const microseconds jump : {40 * kDay, -80 * kDay, 3 * kDay}) {
+  constexpr std::array<microseconds, 3> kJumps = {40 * kDay, -80 * kDay, 3 * kDay};
+  for (const microseconds jump : kJumps) {
     EXPECT_EQ(send({{"s" + std::to_string(jump.count())}}), "n");
     EXPECT_GE(arrivals_->now(), last);
     last = arrivals_->now();
@@ -344,9 +346,8 @@ TEST_F(ArrivalsTest, an_older_copy_of_the_log_under_a_newer_key_set_is_refused) 
   for (int i = 0; i < 100; ++i) EXPECT_EQ(send({{"b" + std::to_string(i)}}), "n");
   arrivals_->stop();
   arrivals_.reset();
-  for (const std::string& name : *files_.list("data/log")) {
-    ASSERT_TRUE(files_.remove("data/log/" + name));
-  }
+  const auto newer = files_.list("data/log");
+  for (const std::string& name : *newer) ASSERT_TRUE(files_.remove("data/log/" + name));
   for (const auto& [name, contents] : old) {
     ASSERT_TRUE(replace_file(files_, "data/log/" + name, as_bytes(contents)));
   }

@@ -43,7 +43,7 @@ class RuledKeySet {
   /// Claims one record's worth, checks each answer, and keeps or releases what was new.
   Result<void> claim(const std::vector<ClaimRequest>& requests, bool release = false) {
     std::vector<ClaimAnswer> answers(requests.size());
-    TIDEMARK_TRY(set_->claim(requests, next_offset_, now_, answers));
+    TIDEMARK_TRY(set_->claim(requests, next_offset_, now_, now_, answers));
     std::map<Fingerprint, Known> claimed_here;
     LogRecord record{next_offset_, now_, {}};
     for (std::size_t i = 0; i < requests.size(); ++i) {

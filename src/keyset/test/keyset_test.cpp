@@ -33,7 +33,7 @@ class KeySetTest : public testing::Test {
   }
   ClaimAnswer ask(const ClaimRequest& request) {
     ClaimAnswer answer;
-    must(keys_.set().claim(std::span(&request, 1), keys_.next_offset(), keys_.now(), std::span(&answer, 1)));
+    must(keys_.set().claim(std::span(&request, 1), keys_.next_offset(), keys_.now(), keys_.now(), std::span(&answer, 1)));
     return answer;
   }
   std::vector<std::string> files_in_directory() { return must(files_.list("data/keyset")); }
@@ -136,7 +136,7 @@ TEST_F(KeySetTest, an_earlier_arrival_counts_as_the_last) {
   const auto batch = draw(2);
   must(keys_.claim({batch[0]}));
   ClaimAnswer answer;
-  must(keys_.set().claim(std::span(&batch[1], 1), keys_.next_offset(), keys_.now() - kWindow, std::span(&answer, 1)));
+  must(keys_.set().claim(std::span(&batch[1], 1), keys_.next_offset(), keys_.now() - kWindow, keys_.now(), std::span(&answer, 1)));
   keys_.advance(kWindow - microseconds(1));
   EXPECT_FALSE(ask(batch[1]).is_new);
 }
@@ -144,8 +144,8 @@ TEST_F(KeySetTest, an_earlier_arrival_counts_as_the_last) {
 TEST_F(KeySetTest, positions_and_times_out_of_range_are_refused_and_nothing_is_remembered) {
   const auto batch = draw(1);
   ClaimAnswer answer;
-  EXPECT_EQ(keys_.set().claim(batch, 1ull << 48, keys_.now(), std::span(&answer, 1)).error().code(), Errc::kTooLarge);
-  EXPECT_EQ(keys_.set().claim(batch, 1, from_micros(-1), std::span(&answer, 1)).error().code(), Errc::kTooLarge);
+  EXPECT_EQ(keys_.set().claim(batch, 1ull << 48, keys_.now(), keys_.now(), std::span(&answer, 1)).error().code(), Errc::kTooLarge);
+  EXPECT_EQ(keys_.set().claim(batch, 1, from_micros(-1), keys_.now(), std::span(&answer, 1)).error().code(), Errc::kTooLarge);
   EXPECT_EQ(keys_.set().stats().claims, 0U);
 }
 
@@ -307,7 +307,7 @@ TEST_F(KeySetTest, a_read_that_fails_leaves_nothing_of_the_call_behind) {
   batch.push_back(old[0]);
   std::vector<ClaimAnswer> answers(batch.size());
   files_.inject({.operation = FileOperation::kRead});
-  const auto failed = keys_.set().claim(batch, keys_.next_offset(), keys_.now(), answers);
+  const auto failed = keys_.set().claim(batch, keys_.next_offset(), keys_.now(), keys_.now(), answers);
   ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().code(), Errc::kIo);
   EXPECT_EQ(keys_.set().stats().claims, old.size());
@@ -321,7 +321,7 @@ TEST_F(KeySetTest, a_corrupt_block_is_an_error_never_a_new_claim) {
   must(keys_.run_background());
   files_.flip_bit("data/keyset/segment-0000000000000001", 4096 + 77);
   std::vector<ClaimAnswer> answers(old.size());
-  const auto failed = keys_.set().claim(old, keys_.next_offset(), keys_.now(), answers);
+  const auto failed = keys_.set().claim(old, keys_.next_offset(), keys_.now(), keys_.now(), answers);
   ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().code(), Errc::kCorrupt);
 }

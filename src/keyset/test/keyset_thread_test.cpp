@@ -43,7 +43,7 @@ TEST(KeySetThreads, claims_hold_while_the_background_works_and_others_watch) {
     for (int i = 0; i < 200; ++i) batch.push_back({{random.next(), random.next()}, 1});
     batch.insert(batch.end(), last.begin(), last.end());
     std::vector<ClaimAnswer> answers(batch.size());
-    must(keys->claim(batch, offset++, now, answers));
+    must(keys->claim(batch, offset++, now, now, answers));
     for (std::size_t i = 0; i < batch.size(); ++i) ASSERT_EQ(answers[i].is_new, i < 200);
     last.assign(batch.begin(), batch.begin() + 200);
     must(keys->checkpoint_if_due(offset, round % 50 == 0));
@@ -68,7 +68,7 @@ TEST(KeySetThreads, an_error_of_the_background_thread_ends_waiting) {
   auto keys = must(KeySet::open(files, random, metrics, options, kTestLog, report));
   const ClaimRequest request{{1, 2}, 3};
   ClaimAnswer answer;
-  must(keys->claim(std::span(&request, 1), 1, from_micros(10), std::span(&answer, 1)));
+  must(keys->claim(std::span(&request, 1), 1, from_micros(10), from_micros(10), std::span(&answer, 1)));
   files.inject({.operation = FileOperation::kSync, .repeats = true});
   must(keys->checkpoint_if_due(2, true));
   EXPECT_EQ(keys->wait_for_checkpoint().error().code(), Errc::kIo);
@@ -86,7 +86,7 @@ TEST(KeySetThreads, no_space_ends_waiting_and_the_table_is_written_once_there_is
   auto keys = must(KeySet::open(files, random, metrics, options, kTestLog, report));
   const ClaimRequest request{{1, 2}, 3};
   ClaimAnswer answer;
-  must(keys->claim(std::span(&request, 1), 1, from_micros(10), std::span(&answer, 1)));
+  must(keys->claim(std::span(&request, 1), 1, from_micros(10), from_micros(10), std::span(&answer, 1)));
   files.set_free_bytes(0);
   must(keys->checkpoint_if_due(2, true));
   EXPECT_EQ(keys->wait_for_checkpoint().error().code(), Errc::kDiskFull);

@@ -23,18 +23,18 @@ struct ArrivalsOptions {
   microseconds max_future_skew{};
   std::uint64_t log_segment_bytes = 64ull << 20;
   std::uint64_t keyset_memory_bytes = 256ull << 20;
-  std::uint64_t backlog_max_bytes = 16ull << 30;   ///< Log not yet applied by the slowest flow; past it doors close.
-  std::uint64_t disk_reserve_bytes = 1ull << 30;   ///< Doors close when less is free.
-  std::uint64_t queue_max_bytes = 64ull << 20;     ///< Encoded bytes waiting for the committer.
-  std::uint64_t group_max_bytes = 4ull << 20;      ///< A group takes waiting submissions up to here.
+  std::uint64_t backlog_max_bytes = 16ull << 30;  ///< Log not yet applied by the slowest flow; past it doors close.
+  std::uint64_t disk_reserve_bytes = 1ull << 30;  ///< Doors close when less is free.
+  std::uint64_t queue_max_bytes = 64ull << 20;    ///< Encoded bytes waiting for the committer.
+  std::uint64_t group_max_bytes = 4ull << 20;     ///< A group takes waiting submissions up to here.
 };
 
 /// What open() found, for the log of the process.
 struct ArrivalsReport {
   log::RecoveryReport log;
   keyset::KeySetReport keyset;
-  std::uint64_t restored_claims = 0;   ///< Read from the log's tail.
-  std::string clock_warning;           ///< Not empty when claims are held back, and why.
+  std::uint64_t restored_claims = 0;  ///< Read from the log's tail.
+  std::string clock_warning;          ///< Not empty when claims are held back, and why.
 };
 
 /// Whether the doors accept, and if not why.

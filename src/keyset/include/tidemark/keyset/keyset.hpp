@@ -89,20 +89,21 @@ class KeySet {
   /// The store's secret: made at random with the store and kept in its manifest.
   const FingerprintKey& fingerprint_key() const noexcept;
 
-  /// Decides `requests` in order, each seeing those before it: an identity known and not expired at `arrival` is
+  /// Decides `requests` in order, each seeing those before it: an identity known and not expired at `now` is
   /// answered with its owner; an unknown one becomes known, owned by (offset, index) with index counting the new ones
   /// of this call from 0. `answers` has the size of `requests`. Arrivals never fall; an earlier one counts as the last.
+  /// `now` is trusted time, on the arrival scale as for expire(): behind `arrival` while the clock is in doubt.
   /// Errors: kIo, kCorrupt when a segment can't be read, kTooLarge when a position has no room; then nothing of the
   /// call is remembered.
-  Result<void> claim(std::span<const ClaimRequest> requests, std::uint64_t offset, Timestamp arrival,
+  Result<void> claim(std::span<const ClaimRequest> requests, std::uint64_t offset, Timestamp arrival, Timestamp now,
                      std::span<ClaimAnswer> answers);
 
   /// Forgets what the last claim() remembered; nothing may have been claimed since.
   void release(std::span<const ClaimRequest> requests, std::span<const ClaimAnswer> answers);
 
   /// Puts back a claim read from the log at start, in the log's order from covered_to() on, with checkpoint_if_due()
-  /// between records as when claiming. One that is known already stays as it is; one of a record that a checkpoint
-  /// covers is passed over.
+  /// between records as when claiming. The log's word is final: a later record owns an identity that
+  /// an earlier one had let expire. One of a record that a checkpoint covers is passed over.
   Result<void> restore(const Fingerprint& identity, std::uint64_t content, OwnerPosition owner, Timestamp arrival);
 
   /// When the table has reached its share of memory, or `force`: freezes it, for the background thread to write out.
