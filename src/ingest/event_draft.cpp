@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "content_hash.hpp"
-#include "media_type.hpp"
+#include "tidemark/base/ascii.hpp"
 #include "tidemark/base/json_text.hpp"
 
 namespace tidemark::ingest {
@@ -17,6 +17,11 @@ constexpr std::array kRequired = {Attribute::kId, Attribute::kSource, Attribute:
 std::size_t characters(std::string_view text) noexcept {
   return static_cast<std::size_t>(
       std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
+/// True if `value`, with or without parameters, names the media type.
+bool is_media_type(std::string_view value, std::string_view type) noexcept {
+  return same_ignoring_case(stripped(value.substr(0, value.find(';'))), type);
 }
 
 constexpr std::uint32_t bit(Attribute attribute) noexcept {

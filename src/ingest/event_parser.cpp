@@ -7,7 +7,7 @@
 #include "event_draft.hpp"
 #include "header_value.hpp"
 #include "json.hpp"
-#include "media_type.hpp"
+#include "tidemark/base/ascii.hpp"
 #include "tidemark/base/json_text.hpp"
 
 namespace tidemark::ingest {
@@ -40,12 +40,6 @@ std::string_view fault_detail(DataFault fault) noexcept {
       return "holds a member twice in one object";
   }
   return "can't be taken";
-}
-
-std::string_view without_blanks(std::string_view text) noexcept {
-  const auto begin = text.find_first_not_of(kWhitespace);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kWhitespace) - begin + 1);
 }
 
 /// The part of `text` up to `end`, which simdjson gives as the next token's place.
@@ -122,7 +116,7 @@ Result<void> EventParser::parse(EventForm form, std::string_view body,
   if (body.size() > kBodyMaxBytes) return fail(Errc::kTooLarge, "the body is longer than 1 GiB; send it in parts");
 
   if (form == EventForm::kBinary) return impl.parse_binary(body, headers);
-  const std::string_view text = without_blanks(body);
+  const std::string_view text = stripped(body, kWhitespace);
   if (text.empty()) return fail(Errc::kInvalidArgument, "the body is empty; send at least one event");
   if (form == EventForm::kSingleOrBatch) form = text.front() == '[' ? EventForm::kBatch : EventForm::kSingle;
   auto result = form == EventForm::kLines   ? impl.parse_lines(body)
@@ -194,7 +188,7 @@ Result<void> EventParser::Impl::parse_batch(std::string_view body) {
 Result<void> EventParser::Impl::parse_lines(std::string_view body) {
   while (!body.empty()) {
     const auto end = body.find('\n');
-    const std::string_view line = without_blanks(body.substr(0, end));
+    const std::string_view line = stripped(body.substr(0, end), kWhitespace);
     body = end == std::string_view::npos ? std::string_view() : body.substr(end + 1);
     if (line.empty()) continue;
     TIDEMARK_TRY(next_event());
@@ -332,7 +326,7 @@ Result<void> EventParser::Impl::parse_binary(std::string_view body,
   for (const auto& [name, value] : headers) size += name.size() + value.size();
   header_texts.reserve(size);
   for (const auto& [name, value] : headers) take_header(name, value);
-  const std::string_view text = without_blanks(body);
+  const std::string_view text = stripped(body, kWhitespace);
   if (text.size() > limits.event_bytes) {
     draft.refuse("data", "is longer than " + std::to_string(limits.event_bytes) + " bytes");
   } else if (!text.empty() && text != "null") {
@@ -366,8 +360,7 @@ void EventParser::Impl::take_header(std::string_view header, std::string_view va
   header_texts.append(is_content_type ? attribute_name(Attribute::kDatacontenttype)
                                       : header.substr(kHeaderPrefix.size()));
   std::transform(header_texts.begin() + static_cast<std::ptrdiff_t>(name_begin), header_texts.end(),
-                 header_texts.begin() + static_cast<std::ptrdiff_t>(name_begin),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; });
+                 header_texts.begin() + static_cast<std::ptrdiff_t>(name_begin), lower_ascii);
   const std::size_t text_begin = header_texts.size();
   const bool decoded = is_content_type ? (header_texts.append(value), true) : append_header_text(header_texts, value);
   const std::string_view name = std::string_view(header_texts).substr(name_begin, text_begin - name_begin);
