@@ -20,6 +20,7 @@ struct LogFlowOptions {
   std::size_t page_bytes = 256u << 20;   ///< Of log payload.
   std::size_t page_rows = 200'000;       ///< Of pending writes.
   std::size_t exact_page_items = 10'000;  ///< Bound of a page under Care::kExact.
+  microseconds poll_interval = milliseconds(50);  ///< How often the log is looked at while nothing is there to be read.
   microseconds retry_min = milliseconds(100);
   microseconds retry_max = seconds(10);
   microseconds watermark_interval = seconds(1);  ///< How often complete_through moves when nothing arrives.
@@ -41,7 +42,7 @@ struct FlowStatus {
   log::Position applied;  ///< Committed to SQL: everything before it.
   std::optional<Timestamp> complete_through;
   std::optional<Timestamp> last_success;
-  MonotonicTime last_attempt{};
+  MonotonicTime last_attempt{};  ///< When step() was last called; it returns within the database's time-outs.
   std::uint64_t backlog_bytes = 0;
   std::uint64_t retries = 0;
   std::uint64_t dead_letters = 0;
@@ -53,9 +54,17 @@ struct FlowStatus {
 /// After any error it rolls back, drops the session, reads the cursor back and folds again, with jittered, capped
 /// waits. When it opens its cursor it makes sure that the log holds the start record that the cursor stands under and
 /// every position from the cursor on; else it refuses (kRefused) and names the remedy.
-/// *Concurrency*: step() from one thread; the rest from any.
+/// *Isolation*: a page that overflows or that the database refuses is folded again with Care::kExact, in smaller and
+/// smaller pages as long as it is refused; a single item that is still refused becomes a dead letter. A damaged span of
+/// the log becomes one dead letter.
+/// *Watermark*: complete_through is the arrival of the first record that the page leaves out; where it leaves none out,
+/// what clock.now() answered before the log's end was read. So everything acknowledged before it is applied. It never
+/// falls.
+/// *Concurrency*: step() from one thread; the rest from any. *Lifetime*: all that it is given must outlive it.
 class LogFlow {
  public:
+  /// `clock.now()` must be the clock that stamps arrivals: no group is stamped earlier than it answered before the group
+  /// was begun.
   LogFlow(LogFlowOptions options, log::Log& log, sql::Database& database, LogFold& fold, Clock& clock, Random& random,
           Metrics& metrics);
   ~LogFlow();
@@ -63,23 +72,32 @@ class LogFlow {
   /// Does one unit of work: open the cursor, or gather and apply a page. Returns how long to wait before the next call
   /// (zero when there is more to do). `drain` applies what is there without waiting for the flush interval.
   microseconds step(bool drain = false);
+  /// Notes for status() and the metrics that nobody steps any more.
+  void note_stopped();
 
   FlowStatus status() const;
-  /// Where the log may be trimmed up to as far as this flow is concerned.
+  /// Where the log may be trimmed up to as far as this flow is concerned: 0 until the cursor was first read.
   log::Offset applied_offset() const noexcept;
+  /// True when all that the log holds on disk is committed to SQL.
+  bool caught_up() const noexcept;
 
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
 
-/// Runs a LogFlow's steps on a thread of its own until stopped.
+/// Runs a LogFlow's steps on a thread of its own until stopped. *Concurrency*: start() and stop() from one thread.
 class FlowThread {
  public:
   explicit FlowThread(LogFlow& flow);
+  /// Ends the thread without applying more. Waits for a call to the database that is under way, up to its time-out.
   ~FlowThread();
+  FlowThread(const FlowThread&) = delete;
+  FlowThread& operator=(const FlowThread&) = delete;
+
   void start();
-  /// Applies what the log holds, for at most `budget`, then ends the thread. True when everything was applied.
+  /// Applies what the log holds, for at most `budget`, and lets the thread end. True when everything was applied.
+  /// Returns in time even when a call to the database hangs; the destructor then waits for that.
   bool stop(microseconds budget);
 
  private:
