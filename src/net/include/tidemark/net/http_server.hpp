@@ -26,18 +26,19 @@ inline constexpr std::size_t kBodyPadding = 64;
 /// is answered. The body is unpacked (gzip) already and followed by kBodyPadding zero bytes.
 struct Request {
   Method method = Method::kGet;
-  std::string_view path;    ///< Percent-decoding is left to the route.
-  std::string_view query;   ///< After the `?`, raw.
+  std::string_view path;   ///< Percent-decoding is left to the route.
+  std::string_view query;  ///< After the `?`, raw.
   std::string_view body;
-  std::string_view remote_address;  ///< Without the port.
+  std::string_view remote_address;                                     ///< Without the port.
   std::vector<std::pair<std::string_view, std::string_view>> headers;  ///< As sent; names compare without case.
   /// The header's value, empty when absent; the first when repeated.
   std::string_view header(std::string_view name) const noexcept;
-  /// The query parameter's decoded value; false when absent.
+  /// The query parameter's value, `%XX` and `+` (a space) decoded, the first when repeated; false when absent.
   bool query_parameter(std::string_view name, std::string& value) const;
 };
 
-/// A response. Date, Content-Length, Server and request-id headers are added by the server.
+/// A response. Date, Server, Content-Length and Connection are added by the server; X-Request-Id too where there is a
+/// body or the status is 400 or above.
 struct Response {
   int status = 200;
   std::string_view content_type;  ///< Static text; empty for none.
@@ -52,28 +53,32 @@ struct ProblemField {
   std::string detail;
 };
 
-/// Makes an application/problem+json response (RFC 9457) from an error; kUnavailable and kRateLimited carry Retry-After.
+/// Makes an application/problem+json response (RFC 9457) from an error: its status from the table of errors, type
+/// `urn:tidemark:error:<label>`; 503 and 429 carry Retry-After. The message of a 500 is for the log and isn't shown.
+/// Exchange::answer() adds the member `request_id`.
 Response problem(const Error& error, std::span<const ProblemField> fields = {}, int retry_after_seconds = 1);
 
 /// One request being answered. A handler answers it at once, on the thread that called it, or keeps the reference and
-/// has it answered later on the same io thread through Executor::post. Exactly one answer. If the client goes away
-/// meanwhile the answer is dropped.
+/// has it answered later on the same io thread through HttpServer::post(). Exactly one answer. *Lifetime*: until
+/// answered; if the client goes away meanwhile the answer is dropped. A stop() that reaches its deadline ends the
+/// exchange unanswered: touch it only in what post() runs, which then never does.
 class Exchange {
  public:
   virtual const Request& request() const noexcept = 0;
   virtual void answer(Response response) = 0;
-  /// As answer() with an empty body and no further headers, preformatted: the fast path. status 200 with body "{}" for
-  /// `json_object`, else no body.
+  /// The fast path: an answer without further headers (no X-Request-Id either), preformatted; its body is the JSON
+  /// object `{}` for `json_object`, else there is none.
   virtual void answer_preformatted(int status, bool json_object) = 0;
   /// The io thread that owns this exchange: 0 .. io_threads-1.
   virtual std::size_t io_thread() const noexcept = 0;
+  /// Unique per request: a random prefix per io thread and a counter. Made when first asked for.
   virtual std::string_view request_id() const noexcept = 0;
 
  protected:
   ~Exchange() = default;
 };
 
-/// What a server calls with each request, on an io thread; must not block.
+/// What a server calls with each request, on an io thread; must not block and not throw.
 class Handler {
  public:
   virtual ~Handler() = default;
@@ -87,14 +92,17 @@ struct HttpServerOptions {
   std::size_t max_head_bytes = 16u << 10;
   std::size_t max_body_bytes = 8u << 20;  ///< After unpacking too.
   std::size_t max_connections = 10'000;
-  microseconds head_timeout = seconds(10);   ///< From the first byte of a head to its end.
-  microseconds body_timeout = seconds(30);   ///< For the whole body; renewed by progress of 64 KiB.
-  microseconds idle_timeout = seconds(75);   ///< Between requests on a kept connection.
+  microseconds head_timeout = seconds(10);  ///< From the first byte of a head to its end.
+  microseconds body_timeout = seconds(30);  ///< For the whole body; renewed by progress of 64 KiB.
+  microseconds idle_timeout = seconds(75);  ///< Between requests on a kept connection.
   microseconds write_timeout = seconds(30);
 };
 
-/// An HTTP/1.1 server: Asio coroutines, one io_context a thread, Beast for heads only. *Concurrency*: handlers run on the
-/// connection's io thread. *Limits*: past one, the client gets 408, 413, 431 or 503 and the connection is closed.
+/// An HTTP/1.1 server: Asio coroutines, one io_context a thread, Beast for heads only. Speaks HTTP/1.0 too, keeps
+/// connections, takes pipelined requests (answered in order, one at a time), chunked and gzip bodies and
+/// `Expect: 100-continue`. *Concurrency*: handlers run on the connection's io thread. *Limits*: past one, the client
+/// gets 408, 413, 431 or 503 and the connection is closed; what isn't strict HTTP gets 400, another Content-Encoding
+/// 415. Deadlines are kept to within half a second.
 class HttpServer {
  public:
   HttpServer(HttpServerOptions options, Handler& handler, Metrics& metrics);
@@ -102,13 +110,16 @@ class HttpServer {
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
 
-  /// Binds and starts the threads. Error kUnavailable names the address in use and the remedy.
+  /// Binds and starts the threads; called once. Raises the process' limit of open files where max_connections needs
+  /// it. Errors: kUnavailable names the address in use and the remedy; kInvalidArgument for a host that isn't known.
   Result<void> start();
+  /// The port that is listened on; 0 before start().
   std::uint16_t port() const noexcept;
-  /// Runs `task` on io thread `io_thread`. From any thread. After stop() it is dropped.
+  /// Runs `task` on io thread `io_thread`. From any thread. After stop() it is dropped. Answers posted together wake
+  /// the thread once.
   void post(std::size_t io_thread, std::function<void()> task);
-  /// Stops accepting, answers what is under way with `Connection: close`, then closes what is left at `deadline` and
-  /// joins the threads.
+  /// Stops accepting, closes idle connections, lets requests under way (a begun head counts) be answered with
+  /// `Connection: close`, closes what is left `deadline` from now, and joins the threads. Not from an io thread.
   void stop(microseconds deadline);
 
  private:
