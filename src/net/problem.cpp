@@ -43,4 +43,8 @@ Response problem(const Error& error, std::span<const ProblemField> fields, int r
   return make_problem(answers.http_status, type, detail, fields, retry_after_seconds);
 }
 
+Response problem(int status, std::string_view label, std::string_view detail) {
+  return make_problem(status, "urn:tidemark:error:" + std::string(label), detail, {}, 1);
+}
+
 }  // namespace tidemark::net

@@ -58,6 +58,9 @@ struct ProblemField {
 /// Exchange::answer() adds the member `request_id`.
 Response problem(const Error& error, std::span<const ProblemField> fields = {}, int retry_after_seconds = 1);
 
+/// Makes a problem of a status that no Errc stands for, such as 405. `label` ends its type, snake_case.
+Response problem(int status, std::string_view label, std::string_view detail);
+
 /// One request being answered. A handler answers it at once, on the thread that called it, or keeps the reference and
 /// has it answered later on the same io thread through HttpServer::post(). Exactly one answer. *Lifetime*: until
 /// answered; if the client goes away meanwhile the answer is dropped. A stop() that reaches its deadline ends the
