@@ -100,8 +100,8 @@ struct Log::Impl {
 
 Result<void> Log::Impl::open_tail(FoundLog found, RecoveryReport& report) {
   RecoveredTail recovered;
-  report.created = found.segments.empty();
-  if (report.created) {
+  report.created = !found.id || !found.id->has_segments;
+  if (found.segments.empty()) {
     SegmentHead head;
     head.space = {id, options.partition, 0};
     head.sticky = sticky;

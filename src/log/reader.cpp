@@ -118,8 +118,7 @@ class PageFill {
         TIDEMARK_TRY(enter_next());
         continue;
       }
-      // The echo of damaged sticky records belongs to them, even when the page is full.
-      if (is_full() && !damaged_from_) return {};
+      if (is_full()) return {};  // Never between damaged sticky records and their echo: damage fills no page.
       TIDEMARK_TRY_ASSIGN(const bool goes_on, step());
       if (!goes_on) return {};
     }

@@ -2,13 +2,13 @@
 
 namespace tidemark::log {
 
-Reading read_from(Log& log, Offset from, ReadLimits limits) {
+Result<Reading> try_read_from(Log& log, Offset from, ReadLimits limits) {
   Reading reading;
   auto reader = log.reader();
-  must(reader->seek(from));
+  TIDEMARK_TRY(reader->seek(from));
   Page page;
   do {
-    must(reader->read(limits, page));
+    TIDEMARK_TRY(reader->read(limits, page));
     for (const Record& record : page.records) {
       reading.records.emplace_back(record.offset,
                                    Entry{record.kind, std::string(as_text(record.payload)), record.arrival});
@@ -17,6 +17,10 @@ Reading read_from(Log& log, Offset from, ReadLimits limits) {
   } while (!page.at_end);
   reading.next = page.next;
   return reading;
+}
+
+Reading read_from(Log& log, Offset from, ReadLimits limits) {
+  return must(try_read_from(log, from, limits));
 }
 
 Result<void> LogUnderTest::try_open() {

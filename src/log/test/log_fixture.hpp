@@ -29,6 +29,7 @@ struct Reading {
 };
 
 /// Reads [from, end) page by page.
+Result<Reading> try_read_from(Log& log, Offset from, ReadLimits limits = {});
 Reading read_from(Log& log, Offset from, ReadLimits limits = {});
 
 /// A log with all that it needs, which can be closed and opened again.
