@@ -1,5 +1,6 @@
 #include "tidemark/sql/server_options.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace tidemark::sql {
@@ -14,8 +15,8 @@ Result<std::optional<std::string>> choose_password(const ServerOptions& options,
   if (!options.password_file.empty()) {
     auto contents = read_file(files, options.password_file, kMaxPasswordBytes);
     if (!contents) return fail(contents.error().with_context("cannot read the password file"));
-    // Editors and `echo` end the line; a password that ends so on purpose can't be told apart.
-    while (contents->ends_with('\n') || contents->ends_with('\r')) contents->pop_back();
+    contents->resize(std::min(contents->find('\n'), contents->size()));
+    if (contents->ends_with('\r')) contents->pop_back();
     return std::move(*contents);
   }
   if (url_password) return url_password;

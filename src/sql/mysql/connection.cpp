@@ -75,8 +75,7 @@ Result<std::unique_ptr<Connection>> Connection::open(const Url& url, const std::
   if (handle == nullptr) return fail(Errc::kUnavailable, "cannot connect to MySQL: out of memory");
   const seconds connect_seconds = whole_seconds(connect_timeout);
   const seconds call_seconds = whole_seconds(call_timeout);
-  // While it logs in the reads have the connect time-out.
-  set_options(handle.get(), url, connect_seconds, connect_seconds);
+  set_options(handle.get(), url, connect_seconds, call_seconds);
   const MonotonicTime began = now();
   // CLIENT_FOUND_ROWS: an UPDATE answers the rows that it matched.
   if (mysql_real_connect(handle.get(), url.host.c_str(), url.user.c_str(), password ? password->c_str() : nullptr,
@@ -85,8 +84,6 @@ Result<std::unique_ptr<Connection>> Connection::open(const Url& url, const std::
     const bool late = error.code() == Errc::kUnavailable && now() - began >= connect_seconds;
     return fail(late ? Error(Errc::kTimeout, error.message()) : error);
   }
-  set(handle.get(), MYSQL_OPT_READ_TIMEOUT, call_seconds);
-  set(handle.get(), MYSQL_OPT_WRITE_TIMEOUT, call_seconds);
   return std::unique_ptr<Connection>(new Connection(std::move(handle), call_seconds));
 }
 

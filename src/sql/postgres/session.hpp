@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "connection.hpp"
 #include "dialect.hpp"
@@ -10,11 +11,11 @@
 
 namespace tidemark::sql::postgres {
 
-/// A session on one connection that is set up already. `dialect` must outlive it.
+/// A session on one connection that is set up already.
 class PostgresSession final : public Session {
  public:
-  PostgresSession(const PostgresDialect& dialect, std::unique_ptr<Connection> connection)
-      : dialect_(dialect), connection_(std::move(connection)) {}
+  PostgresSession(PostgresDialect dialect, std::unique_ptr<Connection> connection)
+      : dialect_(std::move(dialect)), connection_(std::move(connection)) {}
 
   const Dialect& dialect() const noexcept override { return dialect_; }
   Result<void> begin() override;
@@ -34,7 +35,7 @@ class PostgresSession final : public Session {
   Result<void> run_in_chunks(const std::string& statement, const UpsertShape& shape, std::size_t columns,
                              const Batch& batch, const std::function<Result<void>(const Answer&, std::size_t)>& take);
 
-  const PostgresDialect& dialect_;
+  const PostgresDialect dialect_;
   const std::unique_ptr<Connection> connection_;
 };
 

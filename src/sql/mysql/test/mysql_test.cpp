@@ -5,6 +5,7 @@
 
 #include "tidemark/sql/testing/contract.hpp"
 #include "tidemark/sql/testing/scratch_database.hpp"
+#include "tidemark/sql/testing/server_contract.hpp"
 #include "tidemark/sql/testing/tcp_gate.hpp"
 
 namespace tidemark::sql::mysql {
@@ -14,6 +15,8 @@ using sql::testing::Contract;
 using sql::testing::ContractSettings;
 using sql::testing::ContractTarget;
 using sql::testing::ScratchDatabase;
+using sql::testing::ServerContract;
+using sql::testing::ServerTarget;
 
 std::string url() {
   return sql::testing::server_url("TIDEMARK_TEST_MYSQL_URL");
@@ -56,6 +59,22 @@ INSTANTIATE_TEST_SUITE_P(Mysql, Contract,
                                                                  .lock_timeout = settings.lock_timeout});
                                                           },
                                                           "SELECT SLEEP(30)"}));
+
+INSTANTIATE_TEST_SUITE_P(Mysql, ServerContract,
+                         ::testing::Values(ServerTarget{
+                             .name = "mysql",
+                             .url_variable = "TIDEMARK_TEST_MYSQL_URL",
+                             .open = open,
+                             .parameters_without_tls = "?ssl-mode=DISABLED",
+                             .parameters_with_tls = "?ssl-mode=VERIFY_IDENTITY&ssl-ca=",
+                             .session_id = "SELECT CONNECTION_ID()",
+                             .kill = "KILL ",
+                             .create_user = {"CREATE USER %u IDENTIFIED BY 'secret' WITH MAX_USER_CONNECTIONS 1",
+                                             "GRANT SELECT ON %s.* TO %u"},
+                             .drop_user = "DROP USER %u",
+                             .is_encrypted = "SHOW STATUS LIKE 'Ssl_version'",
+                             .make_read_only = "SET SESSION TRANSACTION READ ONLY",
+                             .grants = "docs/operations/grants-mysql.sql"}));
 
 }  // namespace
 }  // namespace tidemark::sql::mysql

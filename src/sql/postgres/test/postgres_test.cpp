@@ -4,6 +4,7 @@
 #include "tidemark/sql/postgres/postgres.hpp"
 #include "tidemark/sql/testing/contract.hpp"
 #include "tidemark/sql/testing/scratch_database.hpp"
+#include "tidemark/sql/testing/server_contract.hpp"
 #include "tidemark/sql/testing/tcp_gate.hpp"
 
 namespace tidemark::sql::postgres {
@@ -13,6 +14,8 @@ using sql::testing::Contract;
 using sql::testing::ContractSettings;
 using sql::testing::ContractTarget;
 using sql::testing::ScratchDatabase;
+using sql::testing::ServerContract;
+using sql::testing::ServerTarget;
 
 std::string url() {
   return sql::testing::server_url("TIDEMARK_TEST_POSTGRES_URL");
@@ -55,6 +58,23 @@ INSTANTIATE_TEST_SUITE_P(Postgres, Contract,
                                                                  .lock_timeout = settings.lock_timeout});
                                                           },
                                                           "SELECT 1 FROM (SELECT pg_sleep(30)) AS slept"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Postgres, ServerContract,
+    ::testing::Values(ServerTarget{
+        .name = "postgres",
+        .url_variable = "TIDEMARK_TEST_POSTGRES_URL",
+        .open = open,
+        .parameters_without_tls = "?sslmode=disable",
+        .parameters_with_tls = "?sslmode=verify-full&sslrootcert=",
+        .session_id = "SELECT pg_backend_pid()",
+        .kill = "SELECT pg_terminate_backend(",
+        .create_user = {"CREATE ROLE %u LOGIN PASSWORD 'secret' CONNECTION LIMIT 1", "GRANT USAGE ON SCHEMA %s TO %u"},
+        .drop_user = "DROP OWNED BY %u; DROP ROLE %u",
+        .is_encrypted = "SELECT 'ssl', CASE WHEN ssl THEN 'on' ELSE 'off' END FROM pg_catalog.pg_stat_ssl "
+                        "WHERE pid = pg_backend_pid()",
+        .make_read_only = "SET default_transaction_read_only = on",
+        .grants = "docs/operations/grants-postgres.sql"}));
 
 }  // namespace
 }  // namespace tidemark::sql::postgres

@@ -12,7 +12,8 @@ namespace tidemark::sql {
 /// How a database server is reached and used, whichever it is.
 struct ServerOptions {
   std::string url = {};
-  /// Read at each connection, so that a rotated password is taken up; wins over the URL's and over `password`.
+  /// Its first line is the password. Read at each connection, so that a rotated password is taken up; wins over the
+  /// URL's and over `password`.
   std::string password_file = {};
   /// Used where neither the file nor the URL gives one.
   std::string password = {};
