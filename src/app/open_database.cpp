@@ -2,7 +2,7 @@
 
 #include "tidemark/sql/mysql/mysql.hpp"
 #include "tidemark/sql/postgres/postgres.hpp"
-#include "tidemark/sql/sqlite/sqlite.hpp"
+#include "tidemark/sql/sqlite/database.hpp"
 
 namespace tidemark::app {
 
