@@ -12,7 +12,7 @@
 #include "open_database.hpp"
 #include "send_command.hpp"
 #include "serve_command.hpp"
-#include "tidemark/config/config.hpp"
+#include "tidemark/config/load.hpp"
 #include "tidemark/meters/definition.hpp"
 #include "totals_command.hpp"
 #include "version.hpp"

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "tidemark/config/config.hpp"
+#include "tidemark/config/load.hpp"
 
 namespace tidemark::app {
 
