@@ -29,8 +29,18 @@ SETTINGS = {
 # Claims that expire within the round, for the steps that need expiry. Events then carry their time.
 SHORT_WINDOWS = {"identity_window": "4s", "max_event_age": "2s", "max_future_skew": "1s"}
 NEEDS_EXPIRY = {"keyset.segment_dropped"}
-# Reached before the doors open, so nothing can be in flight.
-AT_START = {"flow.migrated_kernel", "meters.migrated"}
+# Reached at every start, or before the doors open: nothing can be in flight, or no page was written yet.
+AT_START = {"flow.after_migration_step", "flow.migrated_kernel", "meters.migrated"}
+# Steps that a start reaches too are struck later, when there is load and pages have been written.
+OCCURRENCE = [(r"arrivals\.|log\.(before_write|after_write|after_sync)", 150), (r"flow\.|meters\.|sql\.", 4),
+              (r"base\.", 6), (r"log\.segment_(prepared|rolled)", 3)]
+
+
+def occurrence_of(step):
+    """How many times the step is to be reached before it kills."""
+    if step in AT_START:
+        return 1
+    return next((count for pattern, count in OCCURRENCE if re.match(pattern, step)), 1)
 
 
 class Ledger:
@@ -179,6 +189,11 @@ def resend(producers, server):
             expect(producer.send(events, is_repeat=True), "a repeat got no answer")
 
 
+def number(text):
+    """A sum as SQL prints it; no rows add up to nothing."""
+    return 0.0 if text in (None, "", "None", "NULL") else float(text)
+
+
 def compare(database, ledger, exact_events):
     """Answers what differs between the ledger and the database, as text; empty when nothing does."""
     used, uses, kinds = {}, {}, {}
@@ -200,7 +215,7 @@ def compare(database, ledger, exact_events):
         for size in ("HOUR", "DAY", "MONTH"):
             sums = database.query("SELECT SUM(value + 0) FROM tidemark_totals WHERE meter = 'used' AND window_size = "
                                   f"'{size}'")
-            if not sums or float(sums[0][0] or 0) != float(sum(used.values())):
+            if (number(sums[0][0]) if sums else 0.0) != float(sum(used.values())):
                 differences.append(f"the windows {size} add up to {sums}, not to {sum(used.values())}")
     else:
         for key, value in wanted.items():
@@ -218,7 +233,7 @@ def crash_round(database_name, step, seed):
     """One round. `step`: where to stop dead; None kills at a random moment."""
     chance = random.Random(seed)
     settings = dict(SETTINGS)
-    short = step is not None and step.split(":")[0] in NEEDS_EXPIRY
+    short = step in NEEDS_EXPIRY
     if short:
         settings |= SHORT_WINDOWS
     with Folder() as folder:
@@ -226,7 +241,8 @@ def crash_round(database_name, step, seed):
         server = Server(folder, database.url, settings)
         ledger = Ledger()
         producers = [Producer(server, ledger, seed * 100 + i, short) for i in range(6)]
-        if not server.start(crash_at=step, expect_listening=False):
+        crash_at = f"{step}:{occurrence_of(step)}" if step else None
+        if not server.start(crash_at=crash_at, expect_listening=False):
             expect(step and server.wait_dead(20) == -signal.SIGKILL, f"the server died at its start:\n{server.tail()}")
         else:
             for producer in producers:
@@ -244,8 +260,10 @@ def crash_round(database_name, step, seed):
             for producer in producers:
                 producer.stopping = True
                 producer.join(30)
-            if (step or "").split(":")[0] not in AT_START:
+            if step not in AT_START:
                 expect(ledger.cut_off > 0, "no request was under way at the kill: the round doesn't count")
+                expect(database.query("SELECT flow FROM tidemark_cursors WHERE position <> '0.0'"),
+                       "no page had been written at the kill: the round doesn't count")
         again = Server(folder, database.url, settings)
         again.start()
         resend(producers, again)
@@ -257,6 +275,9 @@ def crash_round(database_name, step, seed):
         expect(not ledger.faults, f"verdicts: {ledger.faults[:8]}")
         expect(again.stop() == 0, "SIGTERM didn't end with 0")
         expect(not compare(database, ledger, exact), "sums changed at shutdown")
+        # The comparison itself must be able to fail: one acknowledged event that was never sent.
+        ledger.events["never sent"] = ["s1", 1, "1", True]
+        expect(compare(database, ledger, exact) or short, "a missing event went unnoticed")
         database.drop()
         return f"{len(ledger.events)} events, {ledger.cut_off} cut off"
 
