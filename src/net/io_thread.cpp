@@ -138,7 +138,7 @@ void IoThread::remove(Connection& connection) noexcept {
 void IoThread::arm_sweep() {
   sweep_timer_.expires_after(kSweepInterval);
   sweep_timer_.async_wait([this](const boost::system::error_code& error) {
-    if (error) return;
+    if (error || shut_down_) return;  // Of a timer that had run out already, the cancellation says nothing.
     sweep();
     arm_sweep();
   });
@@ -165,7 +165,7 @@ void IoThread::finish() {
 }
 
 void IoThread::shut_down() {
-  stopping_ = true;
+  stopping_ = shut_down_ = true;
   std::vector<std::function<void()>> dropped;
   {
     const std::lock_guard lock(mutex_);

@@ -123,6 +123,7 @@ class IoThread {
   std::vector<Connection*> ready_;  ///< Answered, to be resumed.
   bool resume_scheduled_ = false;
   bool stopping_ = false;
+  bool shut_down_ = false;
   std::uint64_t request_number_ = 0;
   std::vector<std::function<void()>> running_tasks_;
 
