@@ -1,7 +1,7 @@
 #include "tidemark/ingest/event_parser.hpp"
 
 #include <algorithm>
-#include <optional>
+#include <iterator>
 
 #include "content_hash.hpp"
 #include "event_draft.hpp"
@@ -84,10 +84,9 @@ struct EventParser::Impl {
   const EventLimits limits;
   ondemand::parser parser;
   ondemand::document document;
-  std::size_t readable = 0;  ///< Bytes from the current text's begin to the end of the padding.
   EventDraft draft;
   DataHasher hasher;
-  std::string header_texts;  ///< Decoded headers; large enough from the start of a request, so that views stay.
+  std::string header_texts;  ///< Decoded headers of a request in binary mode.
 
   // The request that is parsed.
   Timestamp now;
@@ -127,7 +126,7 @@ Result<void> EventParser::parse(EventForm form, std::string_view body,
 }
 
 error_code EventParser::Impl::open(std::string_view text) {
-  readable = static_cast<std::size_t>(body_end - text.data()) + simdjson::SIMDJSON_PADDING;
+  const std::size_t readable = static_cast<std::size_t>(body_end - text.data()) + simdjson::SIMDJSON_PADDING;
   return parser.iterate(text, readable).get(document);
 }
 
@@ -356,14 +355,16 @@ void EventParser::Impl::take_header(std::string_view header, std::string_view va
   const bool is_content_type = same_ignoring_case(header, "content-type");
   if (!is_content_type && !same_ignoring_case(header.substr(0, kHeaderPrefix.size()), kHeaderPrefix)) return;
 
-  const std::size_t name_begin = header_texts.size();
-  header_texts.append(is_content_type ? attribute_name(Attribute::kDatacontenttype)
-                                      : header.substr(kHeaderPrefix.size()));
-  std::transform(header_texts.begin() + static_cast<std::ptrdiff_t>(name_begin), header_texts.end(),
-                 header_texts.begin() + static_cast<std::ptrdiff_t>(name_begin), lower_ascii);
+  // The views stay: there is room for all names and values of the request.
+  std::string_view name = attribute_name(Attribute::kDatacontenttype);
+  if (!is_content_type) {
+    const std::string_view sent = header.substr(kHeaderPrefix.size());
+    const std::size_t name_begin = header_texts.size();
+    std::transform(sent.begin(), sent.end(), std::back_inserter(header_texts), lower_ascii);
+    name = std::string_view(header_texts).substr(name_begin);
+  }
   const std::size_t text_begin = header_texts.size();
   const bool decoded = is_content_type ? (header_texts.append(value), true) : append_header_text(header_texts, value);
-  const std::string_view name = std::string_view(header_texts).substr(name_begin, text_begin - name_begin);
   const std::string_view text = std::string_view(header_texts).substr(text_begin);
 
   const Attribute attribute = attribute_named(name);

@@ -487,6 +487,7 @@ TEST_F(BinaryMode, names_the_field_at_fault) {
       {plus("ce-data", "{}"), "{}", "data"},
       {plus("ce-data_base64", "e30="), "{}", "data_base64"},
       {plus("Content-Type", "text/xml"), "{}", "datacontenttype"},
+      {{{"Content-Type", "application/json"}, {"Content-Type", "application/json"}}, "{}", "datacontenttype"},
       {good, "[]", "data"},
       {good, "{", "data"},
       {good, "{} {}", "data"},
