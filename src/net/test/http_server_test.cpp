@@ -546,6 +546,18 @@ TEST_F(HttpServerTest, stop_leaves_nothing_behind_at_its_deadline) {
   server_.reset();
 }
 
+TEST_F(HttpServerTest, stop_ends_though_a_sweep_fell_due_while_the_thread_was_busy) {
+  start();
+  std::promise<void> busy;
+  server_->post(0, [&busy] {
+    busy.set_value();
+    std::promise<void> never;
+    never.get_future().wait_for(milliseconds(600));  // Longer than two sweeps are apart.
+  });
+  busy.get_future().get();
+  server_->stop(milliseconds(0));  // Hung: the sweep armed the next one behind the shutdown's back.
+}
+
 TEST_F(HttpServerTest, stop_under_load_answers_whole_or_not_at_all) {
   options_.io_threads = 2;
   start();
