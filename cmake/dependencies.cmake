@@ -17,7 +17,7 @@ find_package(PostgreSQL REQUIRED)
 pkg_check_modules(sodium REQUIRED IMPORTED_TARGET libsodium)
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(mariadb REQUIRED IMPORTED_TARGET libmariadb)
-if(TIDEMARK_TESTS)
+if(TIDEMARK_TESTS OR TIDEMARK_FUZZ OR TIDEMARK_BENCH)  # The test doubles of a module may use it.
   find_package(GTest REQUIRED)
 endif()
 if(TIDEMARK_BENCH)

@@ -13,7 +13,7 @@ constexpr std::size_t kReadRecordsMax = 100'000;
 }  // namespace
 
 PageGatherer::PageGatherer(log::Log& log, LogFold& fold, Clock& clock)
-    : log_(log), fold_(fold), clock_(clock), reader_(log.reader()) {}
+    : fold_(fold), clock_(clock), reader_(log.reader()) {}
 
 Result<void> PageGatherer::begin(log::Position from, Care care, PageBounds bounds) {
   begun_ = false;

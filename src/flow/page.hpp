@@ -56,7 +56,6 @@ class PageGatherer {
   void take_damage_before(log::Offset end);
   void take(const log::Record& record);
 
-  log::Log& log_;
   LogFold& fold_;
   Clock& clock_;
   const std::unique_ptr<log::Reader> reader_;
