@@ -135,9 +135,11 @@ void DataReader::Impl::take(Found& answer, ondemand::json_type type, ondemand::v
     case ondemand::json_type::array:
       answer.kind = FoundKind::kContainer;
       break;
-    case ondemand::json_type::null:
-      if (value.is_null()) answer.kind = FoundKind::kNull;
+    case ondemand::json_type::null: {
+      bool null = false;  // Every value that begins with n has this type.
+      if (value.is_null().get(null) == simdjson::SUCCESS && null) answer.kind = FoundKind::kNull;
       break;
+    }
     case ondemand::json_type::string:
       if (value.get_string().get(answer.text) == simdjson::SUCCESS) answer.kind = FoundKind::kText;
       break;

@@ -1,6 +1,6 @@
 #include "dead_letters.hpp"
 
-#include <algorithm>
+#include <map>
 #include <utility>
 
 #include "tidemark/base/json_text.hpp"
@@ -63,19 +63,19 @@ flow::DeadLetter dead_letter(log::Position position, std::string_view tenant, st
 }
 
 void join_letters(std::vector<flow::DeadLetter>& letters) {
-  std::ranges::stable_sort(letters, {}, &flow::DeadLetter::position);
-  std::vector<flow::DeadLetter> joined;
-  for (flow::DeadLetter& next : letters) {
-    if (joined.empty() || joined.back().position != next.position) {
-      joined.push_back(std::move(next));
-      continue;
-    }
-    flow::DeadLetter& known = joined.back();
-    if (next.reason == kOverflow) known.reason = next.reason;
-    known.detail.append("; ").append(next.detail);
+  std::map<log::Position, flow::DeadLetter> joined;
+  for (flow::DeadLetter& letter : letters) {
+    const auto [item, is_first] = joined.try_emplace(letter.position, std::move(letter));
+    if (is_first) continue;
+    flow::DeadLetter& known = item->second;
+    if (letter.reason == kOverflow) known.reason = letter.reason;
+    known.detail.append("; ").append(letter.detail);
   }
-  for (flow::DeadLetter& letter : joined) cut_utf8(letter.detail, kMaxDetailBytes);
-  letters = std::move(joined);
+  letters.clear();
+  for (auto& [position, letter] : joined) {
+    cut_utf8(letter.detail, kMaxDetailBytes);
+    letters.push_back(std::move(letter));
+  }
 }
 
 }  // namespace tidemark::meters

@@ -17,16 +17,18 @@ TextHash text_hash(std::string_view text) noexcept {
 
 std::uint32_t TextTable::number_of(std::string_view wanted) {
   const std::uint32_t next = size();
-  const std::uint32_t number =
+  if (last_ < next && text(last_) == wanted) return last_;
+  last_ =
       index_.find_or_add(hash64(as_bytes(wanted)), next, [&](std::uint32_t known) { return text(known) == wanted; });
-  if (number == next) {
+  if (last_ == next) {
     entries_.push_back({bytes_.size(), wanted.size()});
     bytes_ += wanted;
   }
-  return number;
+  return last_;
 }
 
 void TextTable::clear() {
+  last_ = 0;
   index_.clear();
   entries_.clear();
   bytes_.clear();

@@ -38,6 +38,7 @@ class TextTable {
   SlotIndex index_;
   std::vector<Entry> entries_;
   std::string bytes_;
+  std::uint32_t last_ = 0;  // Often asked for again: the tenant of a record.
 };
 
 }  // namespace tidemark::meters

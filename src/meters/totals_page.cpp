@@ -59,6 +59,7 @@ void TotalsPage::reset(std::shared_ptr<const MeterSet> meters, flow::Care care) 
   tenants_.clear();
   subjects_.clear();
   groups_.clear();
+  groups_.number_of("{}");  // kNoGroup
   series_index_.clear();
   series_.clear();
   member_index_.clear();
@@ -96,7 +97,7 @@ std::uint32_t TotalsPage::series_number(const EventKey& event, const Sample& sam
   series.meter = sample.meter;
   series.tenant = event.tenant;
   series.subject = event.subject;
-  series.group = groups_.number_of(sample.group_values);
+  series.group = meter.groups.empty() ? kNoGroup : groups_.number_of(sample.group_values);
   series.window = to_micros(window_start(meter.finest, event.time));
   const auto pair = [](std::uint32_t high, std::uint32_t low) { return std::uint64_t{high} << 32 | low; };
   const std::uint64_t hash = mix(mix(pair(series.subject, series.group), static_cast<std::uint64_t>(series.window)),

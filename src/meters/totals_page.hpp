@@ -57,6 +57,8 @@ class TotalsPage {
   Result<void> write(sql::Session& session, Timestamp now, std::vector<Refusal>& refusals);
 
  private:
+  static constexpr std::uint32_t kNoGroup = 0;  // The number of the group `{}`.
+
   /// What a window holds of this page. `value` is in units of Decimal; for COUNT it follows from `events`.
   struct State {
     __int128 value = 0;

@@ -88,22 +88,16 @@ void FoldHarness::increments(const std::vector<std::string>& lines, const std::s
   raw(log::RecordKind::kIncrements, std::move(payload));
 }
 
-std::size_t FoldHarness::item_total() const {
-  std::size_t items = 0;
-  for (std::size_t i = folded_; i < records_.size(); ++i) items += fold_->item_count(records_[i]);
-  return items;
-}
-
-std::vector<std::vector<FoldHarness::Part>> FoldHarness::cut(std::size_t page_items) const {
+std::vector<std::vector<FoldHarness::Part>> FoldHarness::cut(const std::function<std::size_t()>& next_size) const {
   std::vector<std::vector<Part>> pages(1);
-  std::size_t room = page_items;
+  std::size_t room = next_size();
   for (std::size_t record = folded_; record < records_.size(); ++record) {
     const std::uint32_t items = fold_->item_count(records_[record]);
     std::uint32_t first = 0;
     do {
       if (room == 0) {
         pages.emplace_back();
-        room = page_items;
+        room = next_size();
       }
       const auto end = static_cast<std::uint32_t>(std::min<std::size_t>(items, first + room));
       pages.back().push_back({record, first, end});
@@ -115,7 +109,11 @@ std::vector<std::vector<FoldHarness::Part>> FoldHarness::cut(std::size_t page_it
 }
 
 void FoldHarness::fold(std::size_t page_items) {
-  for (const std::vector<Part>& page : cut(page_items)) {
+  fold_in_pages([page_items] { return page_items; });
+}
+
+void FoldHarness::fold_in_pages(const std::function<std::size_t()>& next_size) {
+  for (const std::vector<Part>& page : cut(next_size)) {
     fold_page(page, flow::Care::kFast);
     for (const Part& part : page) {
       const log::Record& record = records_[part.record];

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -30,9 +31,10 @@ class FoldHarness {
 
   /// Folds all that came since the last call, in pages of at most so many items.
   void fold(std::size_t page_items = 1'000'000);
+  /// The same, in pages whose sizes `next_size` (from 1) tells one by one.
+  void fold_in_pages(const std::function<std::size_t()>& next_size);
   /// The same, but the page's first attempt is rolled back: a crash before the commit.
   void fold_after_a_crash();
-  std::size_t item_total() const;
 
   // What is in the database, a line a row, sorted by key.
   /// `METER SUBJECT GROUP WINDOW START value=… events=…`; START is left out for TOTAL and GROUP when `{}`.
@@ -58,7 +60,7 @@ class FoldHarness {
     std::uint32_t end = 0;
   };
   void fold_page(const std::vector<Part>& parts, flow::Care care);
-  std::vector<std::vector<Part>> cut(std::size_t page_items) const;
+  std::vector<std::vector<Part>> cut(const std::function<std::size_t()>& next_size) const;
 
   TemporaryDirectory directory_;
   Metrics metrics_;
