@@ -72,7 +72,7 @@ constexpr auto kTable = std::to_array<Setting>({
      "The doors close while the slowest flow is so far behind the log's end."},
     {kStorage, "disk_reserve_bytes", SizeType{&Settings::disk_reserve_bytes, 0, 1024 * kTiB}, "1 GiB",
      "The doors close while less is free on the disk of `data`; flows and the database may use the rest."},
-    {kStorage, "log_segment_bytes", SizeType{&Settings::log_segment_bytes, 64 * kKiB, kGiB}, "64 MiB",
+    {kStorage, "log_segment_bytes", SizeType{&Settings::log_segment_bytes, 64 * kKiB, kGiB, 4 * kKiB}, "64 MiB",
      "Size of a file of the log, allocated as a whole and dropped as a whole."},
     {kStorage, "log_retention", DurationType{&Settings::log_retention, seconds(0), kLongest}, "24h",
      "How long the log keeps what every flow has applied."},
@@ -190,7 +190,13 @@ Parsed<void> assign(const Setting& setting, std::string_view text, Settings& set
         return {};
       },
       [&](const DurationType& type) { return store(text, parse_time_span(text), type, setting, settings); },
-      [&](const SizeType& type) { return store(text, parse_size(text), type, setting, settings); },
+      [&](const SizeType& type) -> Parsed<void> {
+        const Parsed<std::uint64_t> size = parse_size(text);
+        if (size && *size % type.multiple_of != 0) {
+          return bad(text, {"isn't a multiple of " + format_size(type.multiple_of), "allowed is " + range_of(setting)});
+        }
+        return store(text, size, type, setting, settings);
+      },
       [&](const CountType& type) { return store(text, parse_count(text), type, setting, settings); },
       [&](const LogLevelType&) { return choose(text, kLevels, settings.log_level); },
       [&](const LogFormatType&) { return choose(text, kFormats, settings.log_format); },
@@ -220,7 +226,10 @@ std::string range_of(const Setting& setting) {
       [](const DatabaseUrlType&) -> std::string { return "URL, or empty"; },
       [](const AddressType&) -> std::string { return "HOST:PORT"; },
       [](const DurationType& type) { return format_duration(type.min) + " to " + format_duration(type.max); },
-      [](const SizeType& type) { return format_size(type.min) + " to " + format_size(type.max); },
+      [](const SizeType& type) {
+        const std::string step = type.multiple_of == 1 ? "" : " in steps of " + format_size(type.multiple_of);
+        return format_size(type.min) + " to " + format_size(type.max) + step;
+      },
       [](const CountType& type) { return std::to_string(type.min) + " to " + std::to_string(type.max); },
       [](const LogLevelType&) { return join(kLevels); },
       [](const LogFormatType&) { return join(kFormats); },

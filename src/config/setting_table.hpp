@@ -34,6 +34,7 @@ struct DurationType {
 struct SizeType {
   std::uint64_t Settings::* member;
   std::uint64_t min, max;
+  std::uint64_t multiple_of = 1;
 };
 struct CountType {
   int Settings::* member;

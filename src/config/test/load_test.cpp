@@ -140,6 +140,8 @@ INSTANTIATE_TEST_SUITE_P(
             "max_body_bytes", "8 MB",
             "'8 MB' isn't a size; write a whole number with a unit of B, KiB, MiB, GiB or TiB, such as 8 MiB"},
         ValueProblemCase{"max_body_bytes", "2 GiB", "'2 GiB' is out of range; allowed is 1 KiB to 1 GiB"},
+        ValueProblemCase{"log_segment_bytes", "65537",
+                         "'65537' isn't a multiple of 4 KiB; allowed is 64 KiB to 1 GiB in steps of 4 KiB"},
         ValueProblemCase{"io_threads", "0", "'0' is out of range; allowed is 1 to 64"},
         ValueProblemCase{"io_threads", "18446744073709551615",
                          "'18446744073709551615' is out of range; allowed is 1 to 64"},
