@@ -85,7 +85,7 @@ Result<void> load_segments(FileSystem& files, const LogOptions& options, const s
 
 /// Where the last byte that isn't zero ends; `from` if there is none from there on.
 Result<std::uint64_t> content_end(File& file, std::uint64_t from, std::uint64_t file_bytes) {
-  std::vector<std::byte> chunk(kScanChunk);
+  std::vector<std::byte> chunk(std::min<std::uint64_t>(kScanChunk, file_bytes - from));
   std::uint64_t end = file_bytes;
   while (end > from) {
     const std::uint64_t at = end - from > chunk.size() ? end - chunk.size() : from;
