@@ -66,6 +66,7 @@ void Probe::attempted() {
 
 void Probe::opened(log::Position applied, std::optional<Timestamp> complete_through) {
   const std::lock_guard lock(mutex_);
+  opened_ = true;
   status_.applied = applied;
   status_.complete_through = complete_through;
   applied_offset_.store(applied.offset, std::memory_order_release);
@@ -75,6 +76,7 @@ void Probe::opened(log::Position applied, std::optional<Timestamp> complete_thro
 
 void Probe::committed(const PageEffect& effect) {
   const std::lock_guard lock(mutex_);
+  opened_ = true;
   if (effect.applied != status_.applied) pages_.add();
   status_.applied = effect.applied;
   status_.complete_through = effect.complete_through;
@@ -124,7 +126,7 @@ void Probe::set_state(FlowState state, std::string reason) {
 void Probe::refresh() {
   const std::lock_guard lock(mutex_);
   if (closed_) return;
-  backlog_.set(static_cast<double>(log_.bytes_from(status_.applied.offset)));
+  if (opened_) backlog_.set(static_cast<double>(log_.bytes_from(status_.applied.offset)));
   if (status_.complete_through) lag_.set(seconds_of(clock_.now() - *status_.complete_through));
   if (status_.last_success) last_success_.set(seconds_of(status_.last_success->time_since_epoch()));
 }

@@ -67,6 +67,7 @@ class Probe {
   std::atomic<log::Offset> applied_offset_{0};
   mutable std::mutex mutex_;
   FlowStatus status_;    // Guarded by mutex_.
+  bool opened_ = false;  // Guarded by mutex_: status_.applied is known.
   bool closed_ = false;  // Guarded by mutex_.
 };
 

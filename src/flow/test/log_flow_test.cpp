@@ -627,6 +627,7 @@ TEST(LogFlowStatus, metrics_that_are_not_known_are_left_out) {
   Rig rig;
   const std::string before = rig.metrics->exposition();
   EXPECT_THAT(before, Not(HasSubstr("tidemark_flow_lag_seconds{")));
+  EXPECT_THAT(before, Not(HasSubstr("tidemark_flow_backlog_bytes{")));
   EXPECT_THAT(before, Not(HasSubstr("tidemark_flow_last_success_timestamp_seconds{")));
   EXPECT_THAT(before, HasSubstr("tidemark_flow_state{flow=\"sums\",state=\"starting\"} 1"));
   rig.append(many(30));

@@ -48,8 +48,8 @@ struct DeadLetter {
   std::string payload;  ///< The event as JSON, as far as it is known; cut at 64 KiB.
 };
 
-/// Creates or upgrades tidemark_schema, tidemark_cursors and tidemark_dead_letters; can be run again after a kill at any
-/// step. A newer schema is refused with kRefused. The caller holds the migration lock.
+/// Creates or upgrades tidemark_schema, tidemark_cursors and tidemark_dead_letters; can be run again after a kill at
+/// any step. A newer schema is refused with kRefused. The caller holds the migration lock.
 Result<void> migrate_kernel_tables(sql::Session& session);
 
 /// One step of an upgrade. Run again after a kill within it, it must come to the same.

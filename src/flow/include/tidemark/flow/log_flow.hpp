@@ -17,9 +17,9 @@ namespace tidemark::flow {
 struct LogFlowOptions {
   microseconds flush_interval = seconds(1);  ///< How long a page may gather before it is committed.
   std::size_t page_items = 1'000'000;
-  std::size_t page_bytes = 256u << 20;   ///< Of log payload.
-  std::size_t page_rows = 200'000;       ///< Of pending writes.
-  std::size_t exact_page_items = 10'000;  ///< Bound of a page under Care::kExact.
+  std::size_t page_bytes = 256u << 20;            ///< Of log payload.
+  std::size_t page_rows = 200'000;                ///< Of pending writes.
+  std::size_t exact_page_items = 10'000;          ///< Bound of a page under Care::kExact.
   microseconds poll_interval = milliseconds(50);  ///< How often the log is looked at while nothing is there to be read.
   microseconds retry_min = milliseconds(100);
   microseconds retry_max = seconds(10);
@@ -38,7 +38,7 @@ std::string_view flow_state_name(FlowState state) noexcept;
 
 struct FlowStatus {
   FlowState state = FlowState::kStarting;
-  std::string reason;  ///< Empty unless degraded or refused.
+  std::string reason;     ///< Empty unless degraded or refused.
   log::Position applied;  ///< Committed to SQL: everything before it.
   std::optional<Timestamp> complete_through;
   std::optional<Timestamp> last_success;
@@ -63,8 +63,8 @@ struct FlowStatus {
 /// *Concurrency*: step() from one thread; the rest from any. *Lifetime*: all that it is given must outlive it.
 class LogFlow {
  public:
-  /// `clock.now()` must be the clock that stamps arrivals: no group is stamped earlier than it answered before the group
-  /// was begun.
+  /// `clock.now()` must be the clock that stamps arrivals: no group is stamped earlier than it answered before the
+  /// group was begun.
   LogFlow(LogFlowOptions options, log::Log& log, sql::Database& database, LogFold& fold, Clock& clock, Random& random,
           Metrics& metrics);
   ~LogFlow();
