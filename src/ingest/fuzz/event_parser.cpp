@@ -1,3 +1,5 @@
+#include <simdjson.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -7,6 +9,17 @@
 
 #include "tidemark/arrivals/codec.hpp"
 #include "tidemark/ingest/event_parser.hpp"
+
+namespace {
+
+/// Whether the text is JSON, by a parser that reads everything. Numbers beyond a double are JSON too.
+bool is_json(std::string_view text) {
+  static simdjson::dom::parser parser;
+  const auto error = parser.parse(text.data(), text.size()).error();
+  return error == simdjson::SUCCESS || error == simdjson::NUMBER_ERROR;
+}
+
+}  // namespace
 
 // The first byte chooses the form; in binary mode the first line after it is a header's value.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -25,12 +38,18 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     value = body.substr(0, body.find('\n'));
     body.remove_prefix(value.size());
   }
-  const std::pair<std::string_view, std::string_view> headers[] = {{"ce-specversion", "1.0"}, {"ce-id", value},
-                                                                   {"ce-source", "s"},        {"ce-type", "t"},
-                                                                   {"ce-subject", "u"},       {"ce-x", value}};
+  const std::pair<std::string_view, std::string_view> headers[] = {{"ce-specversion", "1.0"},
+                                                                   {"ce-id", value},
+                                                                   {"ce-source", "s"},
+                                                                   {"ce-type", "t"},
+                                                                   {"ce-subject", "u"},
+                                                                   {"ce-x", value},
+                                                                   {"Content-Type", "application/json"}};
   submission.tenant = "default";
   const auto result = parser.parse(form, body, headers, Timestamp{}, submission, parsed);
   if (!result) return 0;
+  const bool one_text = form != EventForm::kLines && form != EventForm::kBinary;
+  if (one_text && parsed.invalid.empty() && !is_json(body)) std::abort();
   if (parsed.total != submission.items.size() + parsed.invalid.size()) std::abort();
 
   // What was taken must be storable and decode to as many events.
@@ -45,7 +64,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     for (const std::string_view text : {event.data, event.extensions}) {
       if (!is_storable_text(text)) std::abort();
-      if (!text.empty() && (text.front() != '{' || text.back() != '}')) std::abort();
+      if (!text.empty() && (text.front() != '{' || text.back() != '}' || !is_json(text))) std::abort();
     }
   }
   if (!reader.ok() || count != submission.items.size()) std::abort();
