@@ -45,6 +45,7 @@ constexpr auto kSteps = std::to_array<std::string_view>({
     "log.segment_rolled",
     "log.before_trim",
     "log.after_trim",
+    "meters.table_created",
     "meters.migrated",
     "meters.uniques_written",
     "meters.totals_written",

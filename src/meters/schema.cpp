@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tidemark/base/crash_point.hpp"
+#include "tidemark/flow/cursor.hpp"
 #include "window.hpp"
 
 namespace tidemark::meters {
@@ -77,6 +78,19 @@ std::string prune_statement(const sql::Dialect& dialect) {
   return "DELETE FROM " + table + " WHERE (" + key + ") IN (SELECT " + key + " FROM " + table + ended + ")";
 }
 
+Result<void> create_tables(sql::Session& session) {
+  const sql::Dialect& dialect = session.dialect();
+  for (const sql::UpsertShape* shape : {&totals_shape(Aggregation::kSum), &uniques_shape(), &increments_shape()}) {
+    TIDEMARK_TRY(session.execute(dialect.create_table(table_of(*shape))));
+    TIDEMARK_CRASH_POINT("meters.table_created");
+  }
+  // Pruning finds ended windows by it.
+  TIDEMARK_TRY(session.execute("CREATE INDEX IF NOT EXISTS tidemark_uniques_by_window ON " + dialect.table(kUniques) +
+                               " (window_size, window_start)"));
+  TIDEMARK_TRY(session.execute(create_totals_view(dialect)));
+  return {};
+}
+
 }  // namespace
 
 const sql::UpsertShape& totals_shape(Aggregation aggregation) {
@@ -131,14 +145,8 @@ const sql::UpsertShape& increments_shape() {
 }
 
 Result<void> migrate_tables(sql::Session& session) {
-  const sql::Dialect& dialect = session.dialect();
-  for (const sql::UpsertShape* shape : {&totals_shape(Aggregation::kSum), &uniques_shape(), &increments_shape()}) {
-    TIDEMARK_TRY(session.execute(dialect.create_table(table_of(*shape))));
-  }
-  // Pruning finds ended windows by it.
-  TIDEMARK_TRY(session.execute("CREATE INDEX IF NOT EXISTS tidemark_uniques_by_window ON " + dialect.table(kUniques) +
-                               " (window_size, window_start)"));
-  TIDEMARK_TRY(session.execute(create_totals_view(dialect)));
+  const std::array<flow::MigrationStep, 1> steps{create_tables};
+  TIDEMARK_TRY(flow::migrate_part(session, "meters", steps));
   TIDEMARK_CRASH_POINT("meters.migrated");
   return {};
 }

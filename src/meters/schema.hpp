@@ -21,7 +21,8 @@ const sql::UpsertShape& stored_totals_shape();
 const sql::UpsertShape& uniques_shape();
 const sql::UpsertShape& increments_shape();
 
-/// Creates the module's tables, index and view; can be run again after a kill at any step.
+/// Creates or upgrades the module's tables, index and view; can be run again after a kill at any step. The kernel's
+/// tables must be there.
 Result<void> migrate_tables(sql::Session& session);
 
 /// Drops at most `rows` members of windows that had ended by `horizon`, and returns how many it dropped.

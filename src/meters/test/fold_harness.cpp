@@ -5,6 +5,7 @@
 
 #include "tidemark/arrivals/codec.hpp"
 #include "tidemark/base/testing/must.hpp"
+#include "tidemark/flow/cursor.hpp"
 #include "tidemark/sql/sqlite/database.hpp"
 
 namespace tidemark::meters {
@@ -39,6 +40,7 @@ FoldHarness::FoldHarness()
       session_(must(database_->connect())),
       fold_(std::make_unique<TotalsFold>(kMaxEventAge, metrics_)),
       arrival_(must(parse_rfc3339("2024-03-01T12:00:00Z"))) {
+  must(flow::migrate_kernel_tables(*session_));
   must(fold_->migrate(*session_));
 }
 
@@ -149,14 +151,10 @@ void FoldHarness::fold_page(const std::vector<Part>& parts, flow::Care care) {
   dead_.insert(dead_.end(), dead.begin(), dead.end());
 }
 
-std::vector<std::string> FoldHarness::totals() {
-  return totals("1 = 1");
-}
-
-std::vector<std::string> FoldHarness::totals(const std::string& condition) {
+std::vector<std::string> read_totals(sql::Session& session, const std::string& condition) {
   using sql::Type;
   const std::vector types{Type::kText, Type::kText, Type::kText, Type::kText, Type::kTime, Type::kDecimal, Type::kInt};
-  const auto rows = must(session_->query(
+  const auto rows = must(session.query(
       "SELECT meter, subject, group_values, window_size, window_start, value, events FROM tidemark_totals_view WHERE " +
           condition + " ORDER BY tenant, meter, subject, group_values, window_size, window_start",
       {}, types));
@@ -171,11 +169,11 @@ std::vector<std::string> FoldHarness::totals(const std::string& condition) {
   return lines;
 }
 
-std::vector<std::string> FoldHarness::counters() {
+std::vector<std::string> read_counters(sql::Session& session) {
   const std::vector types{sql::Type::kText, sql::Type::kText, sql::Type::kInt};
   std::vector<std::string> lines;
   for (const sql::Row& row :
-       must(session_->query("SELECT i.tenant, i.key, i.value FROM increments i ORDER BY 1, 2", {}, types))) {
+       must(session.query("SELECT i.tenant, i.key, i.value FROM increments i ORDER BY 1, 2", {}, types))) {
     lines.push_back(text_of(row[0]) + " " + text_of(row[1]).substr(0, 1) + " " + text_of(row[2]));
   }
   return lines;

@@ -14,6 +14,12 @@
 
 namespace tidemark::meters {
 
+/// Reads tidemark_totals_view, sorted by key, a line a row: `METER SUBJECT GROUP WINDOW START value=… events=…`; START is
+/// left out for TOTAL, and GROUP when it is `{}`.
+std::vector<std::string> read_totals(sql::Session& session, const std::string& condition = "1 = 1");
+/// `TENANT KEY VALUE`, sorted; KEY is the first digit.
+std::vector<std::string> read_counters(sql::Session& session);
+
 /// Stands between a test and a TotalsFold as the flow kernel does: holds the records of a log in memory, cuts them into
 /// pages, folds each and applies it to a new SQLite database in one transaction, again with care after an overflow.
 class FoldHarness {
@@ -36,11 +42,9 @@ class FoldHarness {
   /// The same, but the page's first attempt is rolled back: a crash before the commit.
   void fold_after_a_crash();
 
-  // What is in the database, a line a row, sorted by key.
-  /// `METER SUBJECT GROUP WINDOW START value=… events=…`; START is left out for TOTAL and GROUP when `{}`.
-  std::vector<std::string> totals();
-  std::vector<std::string> totals(const std::string& condition);
-  std::vector<std::string> counters();
+  // What is in the database.
+  std::vector<std::string> totals(const std::string& condition = "1 = 1") { return read_totals(*session_, condition); }
+  std::vector<std::string> counters() { return read_counters(*session_); }
   std::int64_t count_rows(const std::string& table);
   std::string one_text(const std::string& query);
   /// `POSITION.INDEX TENANT REASON: DETAIL`.
@@ -51,6 +55,7 @@ class FoldHarness {
   void execute(const std::string& statement);
   TotalsFold& fold_object() { return *fold_; }
   const log::Record& record(std::size_t number) const { return records_[number]; }
+  const std::vector<log::Record>& records() const { return records_; }
   int exact_pages() const { return exact_pages_; }
 
  private:

@@ -390,19 +390,21 @@ TEST(Increments, of_less_than_one_are_dead) {
 
 TEST(Increments, are_read_with_their_watermark) {
   FoldHarness harness;
-  harness.execute(
-      "CREATE TABLE tidemark_cursors (flow TEXT, log_id TEXT, partition_id INTEGER, complete_through TEXT)");
   harness.increments({"1 5"});
   harness.fold();
   const std::string key = "11111111-1111-1111-1111-111111111111";
   auto total = must(read_increment(harness.session(), "default", key, "log"));
   EXPECT_EQ(total->value, 5);
   EXPECT_FALSE(total->complete_through);
-  harness.execute(
-      "INSERT INTO tidemark_cursors VALUES ('totals', 'log', 0, '2024-03-01T12:00:00.000000Z'), "
-      "('archive', 'log', 0, '2025-01-01T00:00:00.000000Z'), ('totals', 'old', 0, '2025-01-01T00:00:00.000000Z')");
+  const Timestamp noon = must(parse_rfc3339("2024-03-01T12:00:00Z"));
+  const auto write_cursor = [&](const char* flow, const char* log, Timestamp through) {
+    must(flow::insert_cursor(harness.session(), {flow, log, 0}, {"0.0", "start", through}, noon));
+  };
+  write_cursor("totals", "log", noon);
+  write_cursor("archive", "log", noon + seconds(1));
+  write_cursor("totals", "old", noon + seconds(2));
   total = must(read_increment(harness.session(), "default", key, "log"));
-  EXPECT_EQ(total->complete_through, must(parse_rfc3339("2024-03-01T12:00:00Z")));
+  EXPECT_EQ(total->complete_through, noon);
   EXPECT_FALSE(must(read_increment(harness.session(), "other", key, "log")));
   EXPECT_EQ(read_increment(harness.session(), "default", "1111", "log").error().code(), Errc::kInvalidArgument);
 }
