@@ -8,6 +8,7 @@
 #
 # TIDEMARK_SERVERS_DIR: where they live, default build/servers. A test that must restart or break a server gives a
 # directory of its own. TIDEMARK_SERVERS_MYSQL_OPTIONS, TIDEMARK_SERVERS_POSTGRES_OPTIONS: further server options.
+# TIDEMARK_SERVERS_FILE_KIB: no file grows beyond this, as on a disk that is full.
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -26,7 +27,11 @@ as_owner() {
 # start_daemon OWNER LOG COMMAND…: in the background, with nothing of ours left open; the lock above all.
 start_daemon() {
   local owner=$1 log=$2; shift 2
-  (cd / && as_owner "$owner" setsid "$@") >> "$log" 2>&1 < /dev/null 9>&- &
+  (
+    trap '' XFSZ
+    ulimit -f "${TIDEMARK_SERVERS_FILE_KIB:-unlimited}"
+    cd / && as_owner "$owner" setsid "$@"
+  ) >> "$log" 2>&1 < /dev/null 9>&- &
 }
 owner_of() {
   [ "$(id -u)" = 0 ] || { id -un; return; }

@@ -13,9 +13,10 @@ std::string repository_path(const std::string& path) {
   return std::string(TIDEMARK_SOURCE_DIR) + "/" + path;
 }
 
-PrivateServer::PrivateServer(std::string name, std::string options)
+PrivateServer::PrivateServer(std::string name, std::string options, int file_kib)
     : name_(std::move(name)),
       options_(std::move(options)),
+      file_kib_(file_kib),
       directory_(std::filesystem::temp_directory_path() / scratch_name()) {
   start();
 }
@@ -44,9 +45,10 @@ void PrivateServer::stop() {
 }
 
 std::string PrivateServer::run(const std::string& action) const {
-  const std::string command = "TIDEMARK_SERVERS_DIR='" + directory_ + "' TIDEMARK_SERVERS_MYSQL_OPTIONS='" + options_ +
-                              "' TIDEMARK_SERVERS_POSTGRES_OPTIONS='" + options_ + "' '" +
-                              repository_path("tests/servers.sh") + "' " + action + " " + name_ + " 2>&1";
+  std::string command = "TIDEMARK_SERVERS_DIR='" + directory_ + "' TIDEMARK_SERVERS_MYSQL_OPTIONS='" + options_ +
+                        "' TIDEMARK_SERVERS_POSTGRES_OPTIONS='" + options_ + "' ";
+  if (file_kib_ > 0) command += "TIDEMARK_SERVERS_FILE_KIB=" + std::to_string(file_kib_) + " ";
+  command += "'" + repository_path("tests/servers.sh") + "' " + action + " " + name_ + " 2>&1";
   std::string output;
   FILE* pipe = popen(command.c_str(), "r");
   if (pipe == nullptr) throw std::runtime_error("tests/servers.sh can't be run");
