@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
 #include <optional>
 
 #include "data_directory.hpp"
@@ -35,10 +36,27 @@ int exit_code(const Error& error) noexcept {
   }
 }
 
+namespace {
+
+/// Tells the time of arrivals, which watermarks are measured in.
+class ArrivalTime final : public Clock {
+ public:
+  ArrivalTime(const arrivals::Arrivals& arrivals, Clock& clock) : arrivals_(arrivals), clock_(clock) {}
+  Timestamp now() noexcept override { return arrivals_.now(); }
+  MonotonicTime monotonic() noexcept override { return clock_.monotonic(); }
+
+ private:
+  const arrivals::Arrivals& arrivals_;
+  Clock& clock_;
+};
+
+}  // namespace
+
 struct Server::Impl {
   Impl(const config::Settings& s, FileSystem& f, Clock& c, Random& r) : settings(s), files(f), clock(c), random(r) {}
 
   Result<void> open_arrivals();
+  Result<void> make_flow();
   Result<void> put_meters_into_force();
   void start_flow();
   Result<void> start_doors();
@@ -54,6 +72,7 @@ struct Server::Impl {
   std::unique_ptr<DataDirectory> directory;
   std::unique_ptr<sql::Database> database;
   std::unique_ptr<arrivals::Arrivals> arrivals;
+  std::unique_ptr<ArrivalTime> arrival_time;
   std::unique_ptr<meters::TotalsFold> fold;
   std::unique_ptr<flow::LogFlow> flow;
   std::unique_ptr<flow::FlowThread> flow_thread;
@@ -79,6 +98,7 @@ Result<void> Server::start() {
   TIDEMARK_TRY_ASSIGN(impl.directory, DataDirectory::open(impl.files, impl.settings.data));
   TIDEMARK_TRY_ASSIGN(impl.database, open_database(impl.settings, impl.files));
   TIDEMARK_TRY(impl.open_arrivals());
+  TIDEMARK_TRY(impl.make_flow());
   TIDEMARK_TRY(impl.put_meters_into_force());
   impl.start_flow();
   return impl.start_doors();
@@ -111,6 +131,21 @@ Result<void> Server::Impl::open_arrivals() {
   return {};
 }
 
+/// Makes the flow and has it look at the database once: a database that belongs to another log, or to another copy of
+/// this one, ends the start. One that can't be reached doesn't.
+Result<void> Server::Impl::make_flow() {
+  arrival_time = std::make_unique<ArrivalTime>(*arrivals, clock);
+  fold = std::make_unique<meters::TotalsFold>(settings.max_event_age, metrics);
+  flow::LogFlowOptions options;
+  options.flush_interval = settings.flush_interval;
+  flow = std::make_unique<flow::LogFlow>(options, arrivals->log(), *database, *fold, *arrival_time, random, metrics);
+  arrivals->set_applied([this] { return flow->applied_offset(); });
+  flow->step();
+  const flow::FlowStatus status = flow->status();
+  if (status.state == flow::FlowState::kRefused) return fail(Errc::kRefused, status.reason);
+  return {};
+}
+
 /// Starts the committer, and writes the meters into the log if they differ from those in force there.
 Result<void> Server::Impl::put_meters_into_force() {
   std::vector<std::string> problems;
@@ -123,11 +158,6 @@ Result<void> Server::Impl::put_meters_into_force() {
   const auto in_force = reader->sticky().find(log::RecordKind::kDefinitions);
   const bool same = in_force != reader->sticky().end() && in_force->second == wanted;
 
-  fold = std::make_unique<meters::TotalsFold>(settings.max_event_age, metrics);
-  flow::LogFlowOptions options;
-  options.flush_interval = settings.flush_interval;
-  flow = std::make_unique<flow::LogFlow>(options, arrivals->log(), *database, *fold, clock, random, metrics);
-  arrivals->set_applied([this] { return flow->applied_offset(); });
   arrivals->start([this](const Error& error) {
     logging::error("the log failed; the process ends, since a second try could lie", {{"error", error}});
     failed = true;
@@ -208,6 +238,9 @@ int Server::stop() {
   if (impl.flow_thread && !impl.flow_thread->stop(impl.failed ? microseconds(0) : left())) {
     logging::warning("not everything is in the database yet; the next start goes on from the log",
                      {{"backlog_bytes", impl.arrivals->backlog_bytes()}});
+    // A call to the database may hang for longer than there is time: nothing waits for it.
+    logging::flush();
+    std::_Exit(impl.failed ? kExitFailed : 0);
   }
   impl.http.reset();
   impl.routes.reset();

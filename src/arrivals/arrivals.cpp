@@ -55,6 +55,8 @@ struct Arrivals::Impl {
         group_histogram(metrics.histogram("tidemark_arrivals_group_submissions", "Requests in one group commit",
                                           {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024})) {}
 
+  Result<void> enqueue(Submission& submission);
+
   // The committer's thread.
   void run();
   std::vector<Submission*> take_waiting();
@@ -205,25 +207,29 @@ void Arrivals::stop() {
 }
 
 Result<void> Arrivals::submit(Submission& submission) {
-  Impl& impl = *impl_;
+  const DoorState state{impl_->doors.load(std::memory_order_relaxed)};
+  if (!state.open()) return fail(Errc::kUnavailable, std::string("not accepting events now: ").append(state.text()));
+  return impl_->enqueue(submission);
+}
+
+/// Past the doors: control records come in here too, and may use the disk reserve.
+Result<void> Arrivals::Impl::enqueue(Submission& submission) {
   TIDEMARK_ASSERT(submission.sink != nullptr);
-  const DoorState state{impl.doors.load(std::memory_order_relaxed)};
-  if (submission.encoded.size() > impl.submission_max_bytes) {
+  if (submission.encoded.size() > submission_max_bytes) {
     return fail(Errc::kTooLarge, "the request is too large for one segment of the log; send fewer events at a time");
   }
-  if (!state.open()) return fail(Errc::kUnavailable, std::string("not accepting events now: ").append(state.text()));
-  bool wake = false;
+  bool sleeper = false;
   {
-    const std::lock_guard lock(impl.mutex);
-    if (impl.stopping) return fail(Errc::kUnavailable, "not accepting events now: the server is shutting down");
-    if (impl.waiting_bytes > impl.options.queue_max_bytes) {
+    const std::lock_guard lock(mutex);
+    if (stopping) return fail(Errc::kUnavailable, "not accepting events now: the server is shutting down");
+    if (waiting_bytes > options.queue_max_bytes) {
       return fail(Errc::kUnavailable, "too many events are waiting for the disk; send them again later");
     }
-    impl.waiting.push_back(&submission);
-    impl.waiting_bytes += submission.encoded.size();
-    wake = std::exchange(impl.sleeping, false);
+    waiting.push_back(&submission);
+    waiting_bytes += submission.encoded.size();
+    sleeper = std::exchange(sleeping, false);
   }
-  if (wake) impl.wake.notify_one();
+  if (sleeper) wake.notify_one();
   return {};
 }
 
@@ -248,7 +254,7 @@ Result<log::Offset> Arrivals::append_control(log::RecordKind kind, std::string p
   submission.kind = kind;
   submission.encoded = std::move(payload);
   submission.sink = &waiter;
-  TIDEMARK_TRY(submit(submission));
+  TIDEMARK_TRY(impl_->enqueue(submission));
   waiter.wait();
   TIDEMARK_TRY(submission.outcome);
   return impl_->log->synced_end();

@@ -33,7 +33,8 @@ class KeySetTest : public testing::Test {
   }
   ClaimAnswer ask(const ClaimRequest& request) {
     ClaimAnswer answer;
-    must(keys_.set().claim(std::span(&request, 1), keys_.next_offset(), keys_.now(), keys_.now(), std::span(&answer, 1)));
+    must(keys_.set().claim(std::span(&request, 1), keys_.next_offset(), keys_.now(), keys_.now(),
+                           std::span(&answer, 1)));
     return answer;
   }
   std::vector<std::string> files_in_directory() { return must(files_.list("data/keyset")); }
@@ -136,7 +137,8 @@ TEST_F(KeySetTest, an_earlier_arrival_counts_as_the_last) {
   const auto batch = draw(2);
   must(keys_.claim({batch[0]}));
   ClaimAnswer answer;
-  must(keys_.set().claim(std::span(&batch[1], 1), keys_.next_offset(), keys_.now() - kWindow, keys_.now(), std::span(&answer, 1)));
+  must(keys_.set().claim(std::span(&batch[1], 1), keys_.next_offset(), keys_.now() - kWindow, keys_.now(),
+                         std::span(&answer, 1)));
   keys_.advance(kWindow - microseconds(1));
   EXPECT_FALSE(ask(batch[1]).is_new);
 }
@@ -144,8 +146,10 @@ TEST_F(KeySetTest, an_earlier_arrival_counts_as_the_last) {
 TEST_F(KeySetTest, positions_and_times_out_of_range_are_refused_and_nothing_is_remembered) {
   const auto batch = draw(1);
   ClaimAnswer answer;
-  EXPECT_EQ(keys_.set().claim(batch, 1ull << 48, keys_.now(), keys_.now(), std::span(&answer, 1)).error().code(), Errc::kTooLarge);
-  EXPECT_EQ(keys_.set().claim(batch, 1, from_micros(-1), keys_.now(), std::span(&answer, 1)).error().code(), Errc::kTooLarge);
+  EXPECT_EQ(keys_.set().claim(batch, 1ull << 48, keys_.now(), keys_.now(), std::span(&answer, 1)).error().code(),
+            Errc::kTooLarge);
+  EXPECT_EQ(keys_.set().claim(batch, 1, from_micros(-1), keys_.now(), std::span(&answer, 1)).error().code(),
+            Errc::kTooLarge);
   EXPECT_EQ(keys_.set().stats().claims, 0U);
 }
 
