@@ -15,7 +15,7 @@ JOBS = os.cpu_count() or 2
 # Modules that share state between threads.
 THREADED = ["log_test", "keyset_test", "arrivals_test", "flow_test", "net_test", "ingest_http_test"]
 # Test programs that need the database servers.
-NEED_SERVERS = ["sql_postgres_test", "sql_mysql_test"]
+NEED_SERVERS = ["sql_postgres_test", "sql_mysql_test", "meters_servers_test"]
 
 
 class Tally:

@@ -78,15 +78,32 @@ std::string prune_statement(const sql::Dialect& dialect) {
   return "DELETE FROM " + table + " WHERE (" + key + ") IN (SELECT " + key + " FROM " + table + ended + ")";
 }
 
+/// Pruning finds ended windows by it. MySQL has no IF NOT EXISTS for an index.
+Result<void> create_prune_index(sql::Session& session) {
+  const sql::Dialect& dialect = session.dialect();
+  std::string if_missing = "IF NOT EXISTS ";
+  if (dialect.engine() == sql::Engine::kMysql) {
+    constexpr std::array kTypes{Type::kInt};
+    TIDEMARK_TRY_ASSIGN(
+        const sql::Rows found,
+        session.query("SELECT count(*) FROM information_schema.statistics WHERE table_schema = DATABASE() "
+                      "AND table_name = 'tidemark_uniques' AND index_name = 'tidemark_uniques_by_window'",
+                      {}, kTypes));
+    if (std::get<std::int64_t>(found.front().front()) > 0) return {};
+    if_missing.clear();
+  }
+  TIDEMARK_TRY(session.execute("CREATE INDEX " + if_missing + "tidemark_uniques_by_window ON " +
+                               dialect.table(kUniques) + " (window_size, window_start)"));
+  return {};
+}
+
 Result<void> create_tables(sql::Session& session) {
   const sql::Dialect& dialect = session.dialect();
   for (const sql::UpsertShape* shape : {&totals_shape(Aggregation::kSum), &uniques_shape(), &increments_shape()}) {
     TIDEMARK_TRY(session.execute(dialect.create_table(table_of(*shape))));
     TIDEMARK_CRASH_POINT("meters.table_created");
   }
-  // Pruning finds ended windows by it.
-  TIDEMARK_TRY(session.execute("CREATE INDEX IF NOT EXISTS tidemark_uniques_by_window ON " + dialect.table(kUniques) +
-                               " (window_size, window_start)"));
+  TIDEMARK_TRY(create_prune_index(session));
   TIDEMARK_TRY(session.execute(create_totals_view(dialect)));
   return {};
 }

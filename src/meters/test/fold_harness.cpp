@@ -35,8 +35,10 @@ DefinitionSource meter(std::string slug, std::string aggregation, std::string va
   return source;
 }
 
-FoldHarness::FoldHarness()
-    : database_(sql::sqlite::make_database({.path = directory_.file("totals.db")})),
+FoldHarness::FoldHarness() : FoldHarness(nullptr) {}
+
+FoldHarness::FoldHarness(std::unique_ptr<sql::Database> database)
+    : database_(database ? std::move(database) : sql::sqlite::make_database({.path = directory_.file("totals.db")})),
       session_(must(database_->connect())),
       fold_(std::make_unique<TotalsFold>(kMaxEventAge, metrics_)),
       arrival_(must(parse_rfc3339("2024-03-01T12:00:00Z"))) {
@@ -154,10 +156,11 @@ void FoldHarness::fold_page(const std::vector<Part>& parts, flow::Care care) {
 std::vector<std::string> read_totals(sql::Session& session, const std::string& condition) {
   using sql::Type;
   const std::vector types{Type::kText, Type::kText, Type::kText, Type::kText, Type::kTime, Type::kDecimal, Type::kInt};
-  const auto rows = must(session.query(
-      "SELECT meter, subject, group_values, window_size, window_start, value, events FROM tidemark_totals_view WHERE " +
-          condition + " ORDER BY tenant, meter, subject, group_values, window_size, window_start",
-      {}, types));
+  const auto rows =
+      must(session.query("SELECT meter, subject, group_values, window_size, window_start, value, events FROM " +
+                             session.dialect().table("tidemark_totals_view") + " WHERE " + condition +
+                             " ORDER BY tenant, meter, subject, group_values, window_size, window_start",
+                         {}, types));
   std::vector<std::string> lines;
   for (const sql::Row& row : rows) {
     std::string line = text_of(row[0]) + " " + text_of(row[1]);
@@ -170,18 +173,19 @@ std::vector<std::string> read_totals(sql::Session& session, const std::string& c
 }
 
 std::vector<std::string> read_counters(sql::Session& session) {
-  const std::vector types{sql::Type::kText, sql::Type::kText, sql::Type::kInt};
+  const std::vector types{sql::Type::kKeyText, sql::Type::kUuid, sql::Type::kInt};
   std::vector<std::string> lines;
-  for (const sql::Row& row :
-       must(session.query("SELECT i.tenant, i.key, i.value FROM increments i ORDER BY 1, 2", {}, types))) {
+  for (const sql::Row& row : must(session.query(
+           "SELECT i.tenant, i.key, i.value FROM " + session.dialect().table("increments") + " AS i ORDER BY 1, 2", {},
+           types))) {
     lines.push_back(text_of(row[0]) + " " + text_of(row[1]).substr(0, 1) + " " + text_of(row[2]));
   }
   return lines;
 }
 
-std::int64_t FoldHarness::count_rows(const std::string& table) {
+std::int64_t FoldHarness::count_rows(const std::string& name) {
   return std::get<std::int64_t>(
-      must(session_->query("SELECT count(*) FROM " + table, {}, std::vector{sql::Type::kInt}))[0][0]);
+      must(session_->query("SELECT count(*) FROM " + table(name), {}, std::vector{sql::Type::kInt}))[0][0]);
 }
 
 std::string FoldHarness::one_text(const std::string& query) {

@@ -14,17 +14,19 @@
 
 namespace tidemark::meters {
 
-/// Reads tidemark_totals_view, sorted by key, a line a row: `METER SUBJECT GROUP WINDOW START value=… events=…`; START is
-/// left out for TOTAL, and GROUP when it is `{}`.
+/// Reads tidemark_totals_view, sorted by key, a line a row: `METER SUBJECT GROUP WINDOW START value=… events=…`; START
+/// is left out for TOTAL, and GROUP when it is `{}`.
 std::vector<std::string> read_totals(sql::Session& session, const std::string& condition = "1 = 1");
 /// `TENANT KEY VALUE`, sorted; KEY is the first digit.
 std::vector<std::string> read_counters(sql::Session& session);
 
 /// Stands between a test and a TotalsFold as the flow kernel does: holds the records of a log in memory, cuts them into
-/// pages, folds each and applies it to a new SQLite database in one transaction, again with care after an overflow.
+/// pages, folds each and applies it in one transaction, again with care after an overflow.
 class FoldHarness {
  public:
+  /// On a new SQLite database.
   FoldHarness();
+  explicit FoldHarness(std::unique_ptr<sql::Database> database);
 
   // What arrives. Each call is one record.
   void define(const std::vector<DefinitionSource>& sources);
@@ -45,7 +47,7 @@ class FoldHarness {
   // What is in the database.
   std::vector<std::string> totals(const std::string& condition = "1 = 1") { return read_totals(*session_, condition); }
   std::vector<std::string> counters() { return read_counters(*session_); }
-  std::int64_t count_rows(const std::string& table);
+  std::int64_t count_rows(const std::string& name);
   std::string one_text(const std::string& query);
   /// `POSITION.INDEX TENANT REASON: DETAIL`.
   std::vector<std::string> dead() const;
@@ -53,6 +55,8 @@ class FoldHarness {
 
   sql::Session& session() { return *session_; }
   void execute(const std::string& statement);
+  /// The table's name as it stands in a statement.
+  std::string table(std::string_view name) const { return session_->dialect().table(name); }
   TotalsFold& fold_object() { return *fold_; }
   const log::Record& record(std::size_t number) const { return records_[number]; }
   const std::vector<log::Record>& records() const { return records_; }
