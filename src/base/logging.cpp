@@ -4,11 +4,11 @@
 #include <spdlog/sinks/stdout_sinks.h>
 
 #include <atomic>
-#include <iterator>
 #include <memory>
 
 #include "tidemark/base/bytes.hpp"
 #include "tidemark/base/clock.hpp"
+#include "tidemark/base/json_text.hpp"
 
 namespace tidemark::logging {
 namespace {
@@ -63,25 +63,18 @@ std::string_view cut(std::string_view text) noexcept {
   return text.substr(0, end);
 }
 
-/// Writes a JSON string. What isn't UTF-8 comes out as \ufffd for each byte above 0x7F, so every line stays valid JSON.
+/// Writes a JSON string. What isn't UTF-8 comes out as U+FFFD for each byte above 0x7F, so every line stays valid JSON.
 void append_quoted(std::string& out, std::string_view text) {
-  const bool valid = is_storable_text(text);
-  out.push_back('"');
+  if (is_storable_text(text)) return append_json_string(out, text);
+  std::string replaced;
   for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out.append({'\\', c});
-    } else if (c == '\n') {
-      out.append("\\n");
-    } else if (byte < 0x20 || byte == 0x7F) {
-      fmt::format_to(std::back_inserter(out), "\\u{:04x}", byte);
-    } else if (byte > 0x7F && !valid) {
-      out.append("\\ufffd");
+    if (static_cast<unsigned char>(c) > 0x7F) {
+      replaced.append("\ufffd");
     } else {
-      out.push_back(c);
+      replaced.push_back(c);
     }
   }
-  out.push_back('"');
+  append_json_string(out, replaced);
 }
 
 /// True if `text` can stand in a logfmt line without quotes.

@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "tidemark/base/ascii.hpp"
+
 namespace tidemark::config {
 namespace {
 
@@ -15,7 +17,7 @@ std::string letters_of(std::string_view name) {
   std::string letters;
   for (const char c : name.substr(0, kLongestName)) {
     if (c == '-' || c == '_' || c == '.') continue;
-    letters.push_back(c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c);
+    letters.push_back(lower_ascii(c));
   }
   return letters;
 }
