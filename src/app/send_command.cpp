@@ -5,6 +5,7 @@
 #include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "exit_code.hpp"
 
@@ -69,10 +70,12 @@ int send(const ServerAccess& access, const std::string& file) {
   std::istream& input = file == "-" ? std::cin : opened;
   client::EventSender sender(sender_options(access));
   tell_progress(sender);
-  Result<void> sent;
-  for (std::string line; sent && std::getline(input, line);) sent = sender.add(line);
-  if (sent) sent = sender.finish();
-  return print_counts(sender, sent, access.json);
+  const auto read = [&input, &file](std::span<char> room) -> Result<std::size_t> {
+    input.read(room.data(), static_cast<std::streamsize>(room.size()));
+    if (input.bad()) return fail(Errc::kIo, "the file can't be read: " + file);
+    return static_cast<std::size_t>(input.gcount());
+  };
+  return print_counts(sender, sender.send_all(read), access.json);
 }
 
 }  // namespace tidemark::app

@@ -1,8 +1,9 @@
 #include "tidemark/client/event_sender.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
-#include <atomic>
+#include <algorithm>
 #include <deque>
 #include <mutex>
 
@@ -92,11 +93,13 @@ TEST(EventSender, an_unavailable_server_is_asked_again_with_the_same_batch) {
   server.then(503, R"({"detail":"full"})");
   server.then(429, R"({"detail":"slow"})", "1");
   EventSender sender(options_for(server));
-  int retries = 0;
-  sender.on_retry = [&](const Error&, microseconds wait) { retries += wait > microseconds(0) ? 1 : 0; };
+  std::vector<microseconds> waits;
+  sender.on_retry = [&waits](const Error&, microseconds wait) { waits.push_back(wait); };
   ASSERT_TRUE(sender.add("{}"));
   ASSERT_TRUE(sender.finish());
-  EXPECT_EQ(retries, 2);
+  ASSERT_EQ(waits.size(), 2u);
+  EXPECT_GE(waits[0], milliseconds(100));
+  EXPECT_EQ(waits[1], seconds(1));  // As the server asked.
   const auto bodies = server.bodies();
   ASSERT_EQ(bodies.size(), 3u);
   EXPECT_EQ(bodies[0], bodies[2]);
@@ -141,13 +144,132 @@ TEST(EventSender, the_server_s_own_words_come_back_as_the_error) {
 
 TEST(EventSender, an_answer_of_another_form_is_an_error_and_nothing_is_counted) {
   ScriptedServer server;
-  for (const char* body : {"", "hello", "[]", "{}", R"({"verdicts":[]})", R"({"verdicts":7})"}) {
+  for (const char* body : {"", "hello", "[]", "{}", R"({"verdicts":[]})", R"({"verdicts":7})", R"({"verdicts":[7]})",
+                           R"({"verdicts":[{"verdict":1}]})", R"({"verdicts":[{"verdict":"perhaps"}]})"}) {
     server.then(200, body);
     EventSender sender(options_for(server));
     ASSERT_TRUE(sender.add("{}"));
     EXPECT_FALSE(sender.finish()) << body;
     EXPECT_EQ(sender.counts().total(), 0u);
   }
+}
+
+TEST(EventSender, fields_of_other_types_in_a_verdict_are_left_out) {
+  ScriptedServer server;
+  server.then(200, R"({"verdicts":[{"verdict":"invalid","field":7,"detail":null}]})");
+  EventSender sender(options_for(server));
+  ASSERT_TRUE(sender.add("{}"));
+  ASSERT_TRUE(sender.finish());
+  ASSERT_EQ(sender.refused().size(), 1u);
+  EXPECT_EQ(sender.refused()[0].field, "");
+}
+
+TEST(EventSender, a_wait_longer_than_the_patience_is_not_begun) {
+  ScriptedServer server;
+  server.then(503, R"({"detail":"come back tomorrow"})", "99999999999");
+  EventSender sender(options_for(server));
+  ASSERT_TRUE(sender.add("{}"));
+  const auto finished = sender.finish();
+  ASSERT_FALSE(finished);
+  EXPECT_EQ(finished.error().code(), Errc::kUnavailable);
+  EXPECT_EQ(finished.error().message(), "come back tomorrow");
+}
+
+TEST(EventSender, an_error_ends_the_sending_and_stays_the_answer) {
+  ScriptedServer server;
+  server.then(500, R"({"detail":"broken"})");
+  EventSender sender(options_for(server));
+  ASSERT_TRUE(sender.add("{}"));
+  EXPECT_FALSE(sender.finish());
+  for (int i = 0; i < 10; ++i) EXPECT_FALSE(sender.add("{}"));
+  EXPECT_EQ(sender.finish().error().message(), "broken");
+  EXPECT_EQ(server.bodies().size(), 1u);
+}
+
+TEST(EventSender, a_token_that_would_end_its_header_is_not_sent) {
+  ScriptedServer server;
+  EventSenderOptions options = options_for(server);
+  options.token = "secret\r\nX-Other: y";
+  EventSender sender(options);
+  ASSERT_TRUE(sender.add("{}"));
+  const auto finished = sender.finish();
+  ASSERT_FALSE(finished);
+  EXPECT_EQ(finished.error().code(), Errc::kInvalidArgument);
+  EXPECT_EQ(finished.error().message().find("secret"), std::string::npos);
+  EXPECT_TRUE(server.bodies().empty());
+}
+
+// Brings `input` in pieces of `step` bytes.
+ReadBytes pieces(std::string_view input, std::size_t step) {
+  return [input, step](std::span<char> room) mutable -> Result<std::size_t> {
+    const std::size_t count = input.copy(room.data(), std::min(step, room.size()));
+    input.remove_prefix(count);
+    return count;
+  };
+}
+
+TEST(EventSender, lines_are_the_same_however_their_bytes_come) {
+  const std::string input = "{\"n\":1}\n\n" + std::string(200, 'x') + "\r\n{\"n\":2}\r\n" + std::string(100, ' ') +
+                            "\n{\"n\":\"" + std::string(92, 'y') + "\"}\r\n{\"n\":3}";
+  for (const std::size_t step : {1u, 2u, 7u, 64u, 101u, 102u, 5000u}) {
+    ScriptedServer server;
+    EventSenderOptions options = options_for(server);
+    options.line_bytes_max = 100;
+    options.batch_events = 10;
+    EventSender sender(options);
+    ASSERT_TRUE(sender.send_all(pieces(input, step))) << step;
+    ASSERT_EQ(server.bodies().size(), 1u);
+    EXPECT_EQ(server.bodies()[0], "{\"n\":1}\n{\"n\":2}\n{\"n\":\"" + std::string(92, 'y') + "\"}\n{\"n\":3}\n")
+        << step;
+    EXPECT_EQ(sender.counts().fresh, 4u);
+    ASSERT_EQ(sender.refused().size(), 1u) << step;
+    EXPECT_EQ(sender.refused()[0].line, 3u);
+  }
+}
+
+TEST(EventSender, an_endless_line_takes_no_memory) {
+  ScriptedServer server;
+  EventSender sender(options_for(server));
+  std::size_t left = 1u << 30;
+  const auto endless = [&left](std::span<char> room) -> Result<std::size_t> {
+    const std::size_t count = std::min(left, room.size());
+    left -= count;
+    return count;  // As the room was: zeros, not a newline among them.
+  };
+  rusage before{};
+  getrusage(RUSAGE_SELF, &before);
+  ASSERT_TRUE(sender.send_all(endless));
+  rusage after{};
+  getrusage(RUSAGE_SELF, &after);
+  EXPECT_EQ(sender.counts().invalid, 1u);
+  EXPECT_LT(after.ru_maxrss - before.ru_maxrss, 64 << 10);  // KiB
+}
+
+TEST(EventSender, an_error_of_the_input_comes_back) {
+  ScriptedServer server;
+  EventSender sender(options_for(server));
+  const auto broken = [](std::span<char>) -> Result<std::size_t> { return fail(Errc::kIo, "unreadable"); };
+  EXPECT_EQ(sender.send_all(broken).error().message(), "unreadable");
+  EXPECT_TRUE(server.bodies().empty());
+}
+
+TEST(EventSender, a_newline_within_an_event_is_refused) {
+  ScriptedServer server;
+  EventSender sender(options_for(server));
+  ASSERT_TRUE(sender.add("{}\n{}"));
+  ASSERT_TRUE(sender.finish());
+  EXPECT_EQ(sender.counts().invalid, 1u);
+  EXPECT_TRUE(server.bodies().empty());
+}
+
+TEST(EventSender, progress_is_told_after_each_batch) {
+  ScriptedServer server;
+  EventSender sender(options_for(server));
+  std::vector<std::uint64_t> totals;
+  sender.on_progress = [&totals](const VerdictCounts& counts) { totals.push_back(counts.total()); };
+  for (int i = 0; i < 7; ++i) ASSERT_TRUE(sender.add("{}"));
+  ASSERT_TRUE(sender.finish());
+  EXPECT_EQ(totals, (std::vector<std::uint64_t>{3, 6, 7}));
 }
 
 TEST(EventSender, a_token_is_sent_as_a_bearer) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,13 +39,18 @@ struct EventSenderOptions {
   std::size_t batch_bytes = 1u << 20;     ///< A batch is sent before it grows past this; one event may be larger.
   std::size_t line_bytes_max = 1u << 20;  ///< A longer line is refused here.
   microseconds request_timeout = seconds(60);
-  microseconds give_up_after =
-      seconds(120);  ///< Of trying one batch again while the server can't be reached or asks to wait.
+  /// Of trying one batch again while the server can't be reached or asks to wait. No wait is begun that would end
+  /// later, so this bounds a server's Retry-After too.
+  microseconds give_up_after = seconds(120);
 };
 
-/// Sends events as NDJSON batches and counts their verdicts. A batch that got no answer is sent again after a jittered,
-/// growing wait, or as long as the server asks: repeats are answered `duplicate`, so nothing doubles.
-/// *Concurrency*: one thread.
+/// Where bytes come from: fills the front of `room` and returns how much; 0 at the end.
+using ReadBytes = std::function<Result<std::size_t>(std::span<char> room)>;
+
+/// Sends events as NDJSON batches and counts their verdicts. A batch that got no answer, or 408, 429, 502, 503 or 504,
+/// is sent again after a jittered, growing wait, or as long as the server asks: repeats are answered `duplicate`, so
+/// nothing doubles. An error ends it: every later call answers that error again, and what `counts()` leaves out may or
+/// may not have been taken. *Concurrency*: one thread. *Limits*: memory for one batch, one line and one answer.
 class EventSender {
  public:
   explicit EventSender(EventSenderOptions options);
@@ -53,11 +59,14 @@ class EventSender {
   EventSender& operator=(const EventSender&) = delete;
 
   /// Adds one event, a JSON object without its newline; sends a batch when it is full. Blank lines count as lines and
-  /// are left out. Errors: kUnavailable when the server could not be reached in time, kInvalidArgument and others as
-  /// the server answers.
+  /// are left out. Errors: kConnectionLost when the server could not be reached in time, kUnavailable when it kept
+  /// asking to wait, kInvalidArgument for a URL or token that can't be one, others as the server answers.
   Result<void> add(std::string_view line);
   /// Sends what is left.
   Result<void> finish();
+  /// Adds every line that `read` brings, the last with or without its newline, and finishes. Errors: those of add() and
+  /// of `read`, which sends nothing more.
+  Result<void> send_all(const ReadBytes& read);
 
   const VerdictCounts& counts() const noexcept;
   /// The first 100 events that were not taken.
