@@ -56,6 +56,9 @@ sql::TableShape table_of(const sql::UpsertShape& shape) {
     table.columns.push_back(column.column);
     if (column.merge == Merge::kKey) table.primary_key.push_back(column.column.name);
   }
+  table.insert_only = std::all_of(shape.columns.begin(), shape.columns.end(), [](const sql::UpsertColumn& column) {
+    return column.merge == Merge::kKey || column.merge == Merge::kKeep;
+  });
   return table;
 }
 

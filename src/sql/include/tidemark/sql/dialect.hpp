@@ -12,6 +12,7 @@ struct TableShape {
   std::string_view name;
   std::vector<Column> columns;
   std::vector<std::string_view> primary_key;
+  bool insert_only = false;  ///< Rows are never updated: PostgreSQL leaves no room for it beside them.
 };
 
 /// Writes the SQL that differs between databases, so that domain modules write theirs once. Identifiers may be quoted

@@ -8,8 +8,8 @@ namespace tidemark::sql::testing {
 /// directory of its own; throws with what the script said where that fails.
 class PrivateServer {
  public:
-  /// `name`: postgres or mysql. `options`: of the server's command line, for each start. `file_kib`: what no file of the
-  /// server may exceed, as on a full disk; 0 for no such bound.
+  /// `name`: postgres or mysql. `options`: of the server's command line, for each start. `file_kib`: what no file of
+  /// the server may exceed, as on a full disk; 0 for no such bound.
   explicit PrivateServer(std::string name, std::string options = "", int file_kib = 0);
   /// Stops the server and removes its data.
   ~PrivateServer();
