@@ -6,6 +6,7 @@
 #include "tidemark/arrivals/codec.hpp"
 #include "tidemark/base/assert.hpp"
 #include "tidemark/base/json_text.hpp"
+#include "tidemark/base/logging.hpp"
 
 namespace tidemark::ingest_http {
 namespace {
@@ -21,6 +22,12 @@ constexpr std::size_t kFreeEachMax = 1u << 20;
 
 constexpr std::string_view kUuidRule =
     "must be a UUID in its canonical form: 36 characters, lower-case, such as 12345678-1234-5678-1234-567812345678";
+
+/// The answer hides what went wrong inside, and points to the log.
+void log_failure(const net::Exchange& exchange, const Error& error) {
+  if (traits(error.code()).http_status != 500) return;
+  logging::error("request failed", {{"error", error}, {"request_id", exchange.request_id()}});
+}
 
 net::ProblemField problem_field(std::string_view field, const Error& error) {
   return {0, std::string(field), error.message()};
@@ -72,6 +79,7 @@ Lane::Lane(std::size_t io_thread, const IngestPorts& ports, const IngestOptions&
 
 void Lane::refuse(net::Exchange& exchange, const Error& error, std::span<const net::ProblemField> fields) {
   metrics_.count_refused(error.code());
+  log_failure(exchange, error);
   exchange.answer(net::problem(error, fields));
 }
 
@@ -106,7 +114,7 @@ void Lane::post_increment(net::Exchange& exchange) {
   if (const auto parsed = parse_increment(*pending, field); !parsed) {
     pool_.release(*pending);
     const net::ProblemField fault = problem_field(field, parsed.error());
-    return refuse(exchange, parsed.error().with_context("the increment was refused"), std::span(&fault, 1));
+    return refuse(exchange, parsed.error().with_context(field), std::span(&fault, 1));
   }
   submit(*pending);
 }
@@ -168,8 +176,9 @@ void Lane::answer_arrived() {
 void Lane::answer(Pending& pending) {
   if (const auto& outcome = pending.submission.outcome; !outcome) {
     const Error error = outcome.error();
-    metrics_.count_refused(error.code());
-    return answer_and_release(pending, net::problem(error));
+    net::Exchange& exchange = *pending.exchange;
+    pool_.release(pending);
+    return refuse(exchange, error);
   }
   if (pending.submission.kind == log::RecordKind::kIncrements) return answer_increment(pending);
   answer_events(pending);
@@ -223,7 +232,7 @@ void Lane::get_increment(net::Exchange& exchange, std::string_view text) {
   if (!key || arrivals::uuid_to_text(*key) != text) {
     const Error error(Errc::kInvalidArgument, std::string(kUuidRule));
     const net::ProblemField fault = problem_field("key", error);
-    return refuse(exchange, error.with_context("the key"), std::span(&fault, 1));
+    return refuse(exchange, error.with_context("key"), std::span(&fault, 1));
   }
   const auto tenant = ports_.tenant(exchange.request());
   if (!tenant) return refuse(exchange, tenant.error());

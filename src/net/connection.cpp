@@ -25,6 +25,7 @@ constexpr std::size_t kRenewingBytes = 64u << 10;    // Progress that renews the
 constexpr std::size_t kLingerBytes = 32u << 20;
 constexpr seconds kLingerTimeout{2};
 constexpr int kRetryAfterSeconds = 1;
+constexpr std::size_t kLoggedProblemBytes = 512;
 constexpr std::array<char, kBodyPadding> kNoBody{};
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -433,7 +434,14 @@ void Connection::answer(Response response) {
   begin_answer(response.status);
   const bool bodiless = is_bodiless(response.status);
   if (bodiless) response.body.clear();
-  if (response.content_type == kProblemContentType) add_request_id(response.body, request_id());
+  if (response.content_type == kProblemContentType) {
+    logging::debug("request answered with a problem",
+                   {{"status", response.status},
+                    {"problem", std::string_view(response.body).substr(0, kLoggedProblemBytes)},
+                    {"request_id", request_id()},
+                    {"remote_address", remote_address_}});
+    add_request_id(response.body, request_id());
+  }
   const bool tells_id = !response.body.empty() || response.status >= 400;
   append_head(out_.head, response, response.body.size(), tells_id ? request_id() : std::string_view(),
               connection_header(), thread_.date());

@@ -1,6 +1,7 @@
 #include "doors.hpp"
 #include "lane.hpp"
 #include "tidemark/arrivals/codec.hpp"
+#include "tidemark/base/logging.hpp"
 
 namespace tidemark::ingest_http {
 namespace {
@@ -140,6 +141,19 @@ TEST_F(Increments, closed_doors_are_503_with_retry_after) {
   EXPECT_EQ(under_way.status(), 503);
   EXPECT_NE(under_way.header("Retry-After"), "");
   EXPECT_TRUE(exposes(R"(tidemark_ingest_refused_total{reason="unavailable"} 2)"));
+}
+
+TEST_F(Increments, what_failed_inside_is_in_the_log_under_the_request_id) {
+  FakeExchange& exchange = handled(request(Method::kPost, "/increment", kIncrement));
+  submitted_.front()->outcome = fail(Errc::kIo, "the disk is gone");
+  ::testing::internal::CaptureStderr();
+  decide({Verdict::kNew});
+  logging::flush();
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  EXPECT_EQ(exchange.status(), 500);
+  EXPECT_EQ(exchange.json().dump().find("the disk is gone"), std::string::npos);
+  EXPECT_NE(log.find("the disk is gone"), std::string::npos) << log;
+  EXPECT_NE(log.find(exchange.request_id()), std::string::npos) << log;
 }
 
 TEST_F(Increments, tenant_comes_from_the_resolver) {
