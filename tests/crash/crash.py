@@ -212,18 +212,17 @@ def compare(database, ledger, exact_events):
             if found.get(key, 0) != wanted.get(key, 0):
                 differences.append(f"{key}: {found.get(key, 0)} in SQL, {wanted.get(key, 0)} acknowledged")
         # The windows of a meter add up to its total.
+        sums = dict(database.query("SELECT window_size, SUM(value + 0) FROM tidemark_totals WHERE meter = 'used' GROUP BY 1"))
         for size in ("HOUR", "DAY", "MONTH"):
-            sums = database.query("SELECT SUM(value + 0) FROM tidemark_totals WHERE meter = 'used' AND window_size = "
-                                  f"'{size}'")
-            if (number(sums[0][0]) if sums else 0.0) != float(sum(used.values())):
-                differences.append(f"the windows {size} add up to {sums}, not to {sum(used.values())}")
+            if number(sums.get(size)) != float(sum(used.values())):
+                differences.append(f"the windows {size} add up to {sums.get(size)}, not to {sum(used.values())}")
     else:
         for key, value in wanted.items():
             if found.get(key, 0) < value:
                 differences.append(f"{key}: {found.get(key, 0)} in SQL, {value} acknowledged")
+    counters = dict(database.query("SELECT increments.key, value FROM increments")) if ledger.increments else {}
     for key, (acknowledged, unknown) in ledger.increments.items():
-        rows = database.query(f"SELECT value FROM increments WHERE increments.key = '{key}'")
-        value = int(rows[0][0]) if rows else 0
+        value = int(counters.get(key, 0))
         if not acknowledged <= value <= acknowledged + unknown:
             differences.append(f"increment {key}: {value} in SQL, {acknowledged} acknowledged, {unknown} unknown")
     return differences
