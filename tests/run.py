@@ -78,6 +78,8 @@ def gtests(tally, preset, names, timeout=900):
     environment.setdefault("ASAN_OPTIONS", "detect_leaks=1:abort_on_error=0")
     environment.setdefault("TSAN_OPTIONS", f"halt_on_error=1:suppressions={ROOT}/tests/tsan.supp")
     environment.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
+    if os.path.isdir("/dev/shm"):  # Thousands of small syncs; the crash and integration suites use the real disk.
+        environment.setdefault("TMPDIR", "/dev/shm")
     with ThreadPoolExecutor(JOBS) as pool:
         for future in [pool.submit(gtest, tally, preset, name, environment, timeout) for name in names]:
             future.result()
@@ -119,6 +121,18 @@ def fuzz(tally, seconds):
             done = run([path, f"-max_total_time={seconds}", "-timeout=25", "-rss_limit_mb=3000", "-print_final_stats=0",
                         f"-artifact_prefix={scratch}/", scratch, *corpus], timeout=seconds + 300)
         tally.add(f"fuzz/{name}", int(done.returncode == 0), int(done.returncode != 0), 0, done.stdout)
+
+
+def naming(tally):
+    """clang-tidy over every source: minutes, so only in the long run."""
+    sources = sorted(glob.glob(f"{ROOT}/src/**/*.cpp", recursive=True))
+    sources = [name for name in sources if "/fuzz/" not in name and "/bench/" not in name]
+
+    def check(name):
+        return run(["clang-tidy-19", "-p", "build/dev", "--quiet", name])
+    with ThreadPoolExecutor(JOBS) as pool:
+        faults = [done.stdout for done in pool.map(check, sources) if done.returncode]
+    tally.add("naming", int(not faults), int(bool(faults)), 0, "\n".join(faults))
 
 
 def phase(text, action):
@@ -177,6 +191,8 @@ def main():
     phase("build tsan", lambda: build(tally, "tsan", *THREADED))
     phase("thread sanitizer", lambda: gtests(tally, "tsan", THREADED, 1800))
     phase("build fuzz", lambda: build(tally, "fuzz"))
+    if long_rounds:
+        phase("naming", lambda: naming(tally))
     phase("fuzzers", lambda: fuzz(tally, 300 if long_rounds else 4))
     finish(tally)
 
