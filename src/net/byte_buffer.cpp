@@ -1,5 +1,7 @@
 #include "byte_buffer.hpp"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -11,20 +13,38 @@
 namespace tidemark::net {
 
 namespace {
+
 constexpr std::size_t kLeastGrowth = 4096;
+
+// From here on blocks are mapped. malloc would map the first such block too, but keep later ones of its size in its
+// arenas: once a body of 8 MiB has been freed, it raises its own threshold to that.
+constexpr std::size_t kMappedBytes = 128u << 10;
+constexpr std::size_t kPageBytes = 4096;
+
+char* checked(void* block) {
+  if (block == nullptr || block == MAP_FAILED) throw std::bad_alloc();
+  return static_cast<char*>(block);
 }
 
-void ByteBuffer::Free::operator()(char* at) const noexcept {
-  std::free(at);
-}
+}  // namespace
 
 void ByteBuffer::reserve(std::size_t capacity) {
   if (capacity <= capacity_) return;
-  // realloc moves large blocks by their page tables instead of copying them.
-  void* moved = std::realloc(bytes_.get(), capacity + kBodyPadding);
-  if (moved == nullptr) throw std::bad_alloc();
-  static_cast<void>(bytes_.release());
-  bytes_.reset(static_cast<char*>(moved));
+  std::size_t length = capacity + kBodyPadding;
+  if (length < kMappedBytes) {
+    bytes_ = checked(std::realloc(bytes_, length));
+  } else {
+    length = (length + kPageBytes - 1) / kPageBytes * kPageBytes;
+    if (mapped_ > 0) {
+      bytes_ = checked(mremap(bytes_, mapped_, length, MREMAP_MAYMOVE));  // Moves page tables, not bytes.
+    } else {
+      char* pages = checked(mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+      if (size_ > 0) std::memcpy(pages, bytes_, size_);
+      std::free(bytes_);
+      bytes_ = pages;
+    }
+    mapped_ = length;
+  }
   capacity_ = capacity;
 }
 
@@ -41,13 +61,18 @@ void ByteBuffer::append(std::string_view bytes) {
 }
 
 void ByteBuffer::drop_front(std::size_t count) noexcept {
-  if (count < size_) std::memmove(bytes_.get(), bytes_.get() + count, size_ - count);
+  if (count < size_) std::memmove(bytes_, bytes_ + count, size_ - count);
   size_ -= count;
 }
 
 void ByteBuffer::release() noexcept {
-  bytes_.reset();
-  size_ = capacity_ = 0;
+  if (mapped_ > 0) {
+    munmap(bytes_, mapped_);
+  } else {
+    std::free(bytes_);
+  }
+  bytes_ = nullptr;
+  mapped_ = size_ = capacity_ = 0;
 }
 
 void ByteBuffer::pad() noexcept {

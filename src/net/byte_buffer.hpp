@@ -1,22 +1,27 @@
 #pragma once
 
 #include <cstddef>
-#include <memory>
 #include <string_view>
 
 namespace tidemark::net {
 
 /// A block of bytes that grows without ever clearing what it gets, and always has room for kBodyPadding bytes behind
-/// its capacity. Growing moves it: views into it end then.
+/// its capacity. Growing moves it: views into it end then. Large blocks are pages of their own, so that release() gives
+/// them back to the system at once.
 class ByteBuffer {
  public:
-  char* data() noexcept { return bytes_.get(); }
+  ByteBuffer() = default;
+  ~ByteBuffer() { release(); }
+  ByteBuffer(const ByteBuffer&) = delete;
+  ByteBuffer& operator=(const ByteBuffer&) = delete;
+
+  char* data() noexcept { return bytes_; }
   std::size_t size() const noexcept { return size_; }
   std::size_t capacity() const noexcept { return capacity_; }
-  std::string_view view() const noexcept { return {bytes_.get(), size_}; }
+  std::string_view view() const noexcept { return {bytes_, size_}; }
 
   /// The free bytes behind the content.
-  char* room() noexcept { return bytes_.get() + size_; }
+  char* room() noexcept { return bytes_ + size_; }
   std::size_t room_size() const noexcept { return capacity_ - size_; }
   /// Takes `count` bytes that were written into room() as content.
   void commit(std::size_t count) noexcept { size_ += count; }
@@ -38,10 +43,8 @@ class ByteBuffer {
   void pad() noexcept;
 
  private:
-  struct Free {
-    void operator()(char* at) const noexcept;
-  };
-  std::unique_ptr<char, Free> bytes_;
+  char* bytes_ = nullptr;
+  std::size_t mapped_ = 0;  ///< The length of the pages; 0 for a small block.
   std::size_t size_ = 0;
   std::size_t capacity_ = 0;
 };
