@@ -6,6 +6,7 @@
 #include <optional>
 #include <sstream>
 
+#include "bench_command.hpp"
 #include "definitions.hpp"
 #include "exit_code.hpp"
 #include "import_command.hpp"
@@ -71,6 +72,101 @@ int fail_with(const Error& error) {
 std::string environment_or(const char* name, std::string fallback) {
   const char* value = std::getenv(name);
   return value != nullptr && *value != '\0' ? value : std::move(fallback);
+}
+
+/// What `tidemark bench` takes on the command line, before it is made into bench::Options.
+struct BenchArguments {
+  bench::Options options;
+  std::string workload;
+  std::string form = "ndjson";
+  std::string flows = "on";
+  long measured_seconds = 60;
+  long warm_up_seconds = 5;
+};
+
+CLI::App* add_bench_command(CLI::App& cli, BenchArguments& arguments) {
+  bench::Options& options = arguments.options;
+  CLI::App* command = cli.add_subcommand("bench", "Measures a named workload and checks its result");
+  command->add_option("WORKLOAD", arguments.workload, "single, batch, claims or flush")
+      ->required()
+      ->check(CLI::IsMember({"single", "batch", "claims", "flush"}));
+  command->add_option("--server", options.server, "a running server; one is started otherwise")->type_name("URL");
+  command->add_option("--server-pid", options.server_pid, "its process on this machine, to tell what it uses");
+  command->add_option("--database", options.database, "an empty database; SQLite otherwise")->type_name("URL");
+  command->add_option("--directory", options.directory,
+                      "an empty directory for the data, which stays; a temporary one otherwise");
+  command->add_option("--seconds", arguments.measured_seconds, "how long is measured")
+      ->check(CLI::Range(1, 86400))
+      ->capture_default_str();
+  command->add_option("--warm-up", arguments.warm_up_seconds, "seconds before that")
+      ->check(CLI::Range(0, 3600))
+      ->capture_default_str();
+  command->add_option("--rate", options.rate, "requests a second on schedule (open loop); 0: as fast as answered")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_option("--connections", options.connections, "kept connections")
+      ->check(CLI::Range(1, 10000))
+      ->capture_default_str();
+  command->add_option("--subjects", options.subjects, "distinct subjects")
+      ->check(CLI::Range(1, 99999999))
+      ->capture_default_str();
+  command->add_option("--duplicates", options.duplicates, "share of events sent again")
+      ->check(CLI::Range(0.0, 0.99))
+      ->capture_default_str();
+  command->add_option("--batch", options.batch_events, "events a request, or claims a group")
+      ->check(CLI::Range(2, 10000))
+      ->capture_default_str();
+  command->add_option("--event-bytes", options.event_bytes, "JSON bytes of an event")
+      ->check(CLI::Range(1, 65536))
+      ->capture_default_str();
+  command->add_option("--form", arguments.form, "of a batch")
+      ->check(CLI::IsMember({"ndjson", "array"}))
+      ->capture_default_str();
+  command->add_option("--flows", arguments.flows, "off: the database can't be reached while it is measured")
+      ->check(CLI::IsMember({"on", "off"}))
+      ->capture_default_str();
+  command->add_flag("--pin", options.pinned, "server on the first core, generator on the last");
+  command->add_option("--preload-claims", options.preloaded_claims, "claims in the key set beforehand")
+      ->capture_default_str();
+  command->add_option("--buckets", options.preloaded_buckets, "steps of arrival time among those")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  command->add_option("--keyset-memory-bytes", options.keyset_memory_bytes, "memory of the key set")
+      ->transform(CLI::AsSizeValue(false))
+      ->capture_default_str();
+  command->add_option("--keys", options.keys, "totals changed in one flush")
+      ->check(CLI::Range(1, 99999999))
+      ->capture_default_str();
+  command->add_flag("--json", options.json, "print the result as JSON");
+  command->footer(
+      "Latency counts from when a request was due. The last line tells whether SQL holds what was acknowledged.\n\n"
+      "Examples:\n"
+      "  tidemark bench single --pin\n"
+      "  tidemark bench single --pin --rate 30000\n"
+      "  tidemark bench batch --connections 8 --flows off --preload-claims 100000000\n"
+      "  tidemark bench claims --preload-claims 20000000 --duplicates 0.5 --keyset-memory-bytes 2GiB\n"
+      "  tidemark bench flush --database postgres://postgres@localhost/bench");
+  return command;
+}
+
+bench::Options bench_options(const BenchArguments& arguments) {
+  bench::Options options = arguments.options;
+  options.workload = arguments.workload == "single"   ? bench::Workload::kSingle
+                     : arguments.workload == "batch"  ? bench::Workload::kBatch
+                     : arguments.workload == "claims" ? bench::Workload::kClaims
+                                                      : bench::Workload::kFlush;
+  options.form = arguments.form == "array" ? bench::BatchForm::kArray : bench::BatchForm::kLines;
+  options.flows = arguments.flows == "on";
+  options.measured = seconds(arguments.measured_seconds);
+  options.warm_up = seconds(arguments.warm_up_seconds);
+  return options;
+}
+
+/// Runs the workload with the settings' defaults, whatever file or environment says.
+int run_bench(const BenchArguments& arguments) {
+  const auto defaults = config::load({});
+  if (!defaults) return kExitUsage;
+  return app::bench(bench_options(arguments), defaults->settings);
 }
 
 }  // namespace
@@ -153,6 +249,9 @@ int main(int argc, char** argv) {
   totals_command->footer(
       "Examples:\n  tidemark totals --meter tokens --window DAY --limit 30\n  tidemark totals --wait 10s");
 
+  BenchArguments bench_arguments;
+  CLI::App* bench_command = add_bench_command(cli, bench_arguments);
+
   CLI::App* config_command = cli.add_subcommand("config", "Checks and explains settings");
   config_command->require_subcommand(1);
   std::string checked_file;
@@ -180,6 +279,7 @@ int main(int argc, char** argv) {
     std::cout << config::describe(*loaded);
     return 0;
   }
+  if (*bench_command) return run_bench(bench_arguments);
   if (*send_command) return send({server, token, json}, events_file);
   if (*git_command) return import({server, token, json}, import_git);
 

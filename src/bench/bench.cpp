@@ -1,0 +1,97 @@
+#include "tidemark/bench/bench.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <ostream>
+
+#include "process_usage.hpp"
+#include "workloads.hpp"
+
+namespace tidemark::bench {
+namespace {
+
+/// A directory for the data of one run.
+class WorkDirectory {
+ public:
+  explicit WorkDirectory(const std::string& wanted) : path_(wanted), temporary_(wanted.empty()) {}
+  ~WorkDirectory() {
+    std::error_code ignored;
+    if (temporary_ && !path_.empty()) std::filesystem::remove_all(path_, ignored);
+  }
+  Result<std::string> make() {
+    std::error_code error;
+    if (temporary_) {
+      std::string name = (std::filesystem::temp_directory_path(error) / "tidemark-bench-XXXXXX").string();
+      if (error || mkdtemp(name.data()) == nullptr) return fail(Errc::kIo, "no temporary directory can be made");
+      path_ = name;
+    } else if (std::filesystem::exists(path_) && !std::filesystem::is_empty(path_, error)) {
+      return fail(Errc::kInvalidArgument, "--directory must name an empty or new directory: " + path_);
+    } else {
+      std::filesystem::create_directories(path_, error);
+      if (error) return fail(Errc::kIo, "the directory can't be made: " + path_);
+    }
+    return path_;
+  }
+
+ private:
+  std::string path_;
+  const bool temporary_;
+};
+
+std::string_view name_of(Workload workload) {
+  switch (workload) {
+    case Workload::kSingle:
+      return "single";
+    case Workload::kBatch:
+      return "batch";
+    case Workload::kClaims:
+      return "claims";
+    case Workload::kFlush:
+      return "flush";
+  }
+  return "";
+}
+
+}  // namespace
+
+Result<void> conclude(Report& report, bool holds, const std::string& what) {
+  report.add("checksum", what);
+  report.add("checksum_holds", holds);
+  if (holds) return {};
+  return fail(Errc::kInternal, "the result isn't what was acknowledged: " + what);
+}
+
+std::string meter_yaml() {
+  return "meters:\n  - {slug: " + std::string(kMeter) +
+         ", eventType: bench.use, aggregation: SUM, valueProperty: $.amount}\n";
+}
+
+Result<void> run(const Options& given, const Surroundings& surroundings, std::ostream& out) {
+  WorkDirectory directory(given.directory);
+  Options options = given;
+  TIDEMARK_TRY_ASSIGN(options.directory, directory.make());
+  if (options.pinned) pin_to_core(core_count() - 1);
+  Report report;
+  report.add("workload", std::string(name_of(options.workload)));
+  report.add("machine", machine_description());
+  report.add("build", build_description());
+  report.add("fsync", true);
+  Result<void> done;
+  switch (options.workload) {
+    case Workload::kSingle:
+    case Workload::kBatch:
+      done = run_http(options, surroundings, report);
+      break;
+    case Workload::kClaims:
+      done = run_claims(options, report);
+      break;
+    case Workload::kFlush:
+      done = run_flush(options, surroundings, report);
+      break;
+  }
+  report.print(out, options.json);
+  return done;
+}
+
+}  // namespace tidemark::bench

@@ -1,0 +1,75 @@
+#include "process_usage.hpp"
+
+#include <sched.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+namespace tidemark::bench {
+namespace {
+
+/// The value behind `name` in a file of lines `name: value`, as text.
+std::string value_in(const std::string& path, const std::string& name) {
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) {
+    if (!line.starts_with(name)) continue;
+    const auto begin = line.find_first_not_of(": \t", name.size());
+    return begin == std::string::npos ? std::string() : line.substr(begin);
+  }
+  return {};
+}
+
+std::uint64_t number_in(const std::string& path, const std::string& name) {
+  std::uint64_t number = 0;
+  std::istringstream(value_in(path, name)) >> number;
+  return number;
+}
+
+}  // namespace
+
+std::optional<ProcessUsage> usage_of(int pid) {
+  const std::string folder = "/proc/" + std::to_string(pid);
+  std::ifstream file(folder + "/stat");
+  std::string line;
+  if (!std::getline(file, line)) return std::nullopt;
+  // The program's name, in parentheses, may hold spaces; user and system time are the 12th and 13th field behind it.
+  std::istringstream fields(line.substr(line.rfind(')') + 1));
+  std::string skipped;
+  for (int i = 0; i < 11; ++i) fields >> skipped;
+  std::uint64_t user = 0;
+  std::uint64_t system = 0;
+  if (!(fields >> user >> system)) return std::nullopt;
+  ProcessUsage usage;
+  usage.cpu_seconds = static_cast<double>(user + system) / static_cast<double>(sysconf(_SC_CLK_TCK));
+  usage.written_bytes = number_in(folder + "/io", "wchar");
+  usage.disk_bytes = number_in(folder + "/io", "write_bytes");
+  return usage;
+}
+
+std::uint64_t peak_resident_bytes(int pid) {
+  return number_in("/proc/" + std::to_string(pid) + "/status", "VmHWM") * 1024;
+}
+
+std::string machine_description() {
+  return value_in("/proc/cpuinfo", "model name") + ", " + std::to_string(std::thread::hardware_concurrency()) +
+         " cores";
+}
+
+std::string build_description() {
+  return std::string(__VERSION__) + ", " + TIDEMARK_BUILD_FLAGS;
+}
+
+void pin_to_core(unsigned core) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(core, &set);
+  sched_setaffinity(0, sizeof(set), &set);
+}
+
+unsigned core_count() {
+  return std::max(1u, std::thread::hardware_concurrency());
+}
+
+}  // namespace tidemark::bench

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace tidemark::bench {
+
+/// What a process has used since it began, all threads together.
+struct ProcessUsage {
+  double cpu_seconds = 0;
+  std::uint64_t written_bytes = 0;  ///< Handed to the file system and the network by write calls.
+  std::uint64_t disk_bytes = 0;     ///< Sent to block devices.
+};
+
+/// Reads /proc/PID. Nothing when the process is gone or not ours to look at.
+std::optional<ProcessUsage> usage_of(int pid);
+
+/// The peak of the resident memory, 0 when unknown.
+std::uint64_t peak_resident_bytes(int pid);
+
+/// The processor's model and the number of cores, for the report.
+std::string machine_description();
+
+/// The compiler and how it was told to build.
+std::string build_description();
+
+/// Confines the calling thread, and what it starts, to one core. Best effort.
+void pin_to_core(unsigned core);
+
+/// The number of cores that this process may use.
+unsigned core_count();
+
+}  // namespace tidemark::bench
