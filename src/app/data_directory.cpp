@@ -14,6 +14,14 @@ bool is_harmless(const std::string& name) {
   return name == "lock" || name == "lost+found" || name == "TIDEMARK.tmp";
 }
 
+/// Of a place that can't be written to; a full disk is none of them, and passes.
+Error unusable(const Error& error) {
+  if (error.code() == Errc::kDiskFull) return error;
+  return Error(Errc::kRefused,
+               "the data directory must be writable by the server's user; mend that, or name another with --data: " +
+                   error.message());
+}
+
 Result<void> check_mark(FileSystem& files, const std::string& path, const std::string& mark) {
   TIDEMARK_TRY_ASSIGN(const std::string text, read_file(files, mark, 256));
   int format = 0;
@@ -35,7 +43,7 @@ Result<void> check_mark(FileSystem& files, const std::string& path, const std::s
 }  // namespace
 
 Result<std::unique_ptr<DataDirectory>> DataDirectory::open(FileSystem& files, const std::string& path) {
-  TIDEMARK_TRY(files.make_directories(path));
+  if (const auto made = files.make_directories(path); !made) return fail(unusable(made.error()));
   const std::string mark = path + "/TIDEMARK";
   TIDEMARK_TRY_ASSIGN(const bool marked, files.exists(mark));
   if (!marked) {
@@ -48,7 +56,7 @@ Result<std::unique_ptr<DataDirectory>> DataDirectory::open(FileSystem& files, co
   }
   auto lock = files.lock(path + "/lock");
   if (!lock) {
-    if (lock.error().code() != Errc::kLocked) return fail(std::move(lock).error());
+    if (lock.error().code() != Errc::kLocked) return fail(unusable(lock.error()));
     return fail(Errc::kLocked,
                 "another tidemark serves on this data directory; stop it, or name another with --data: " + path);
   }

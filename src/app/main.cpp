@@ -69,6 +69,16 @@ int fail_with(const Error& error) {
   return error.code() == Errc::kInvalidArgument ? kExitUsage : kExitFailed;
 }
 
+/// Names the word that was taken for a command: the parser only says that a command is missing.
+std::string usage_problem(const CLI::App* cli, const CLI::Error& error) {
+  std::string problem = error.what();
+  const std::vector<std::string> unknown = cli->remaining(true);
+  if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr && !unknown.empty()) {
+    problem = unknown.front() + ": isn't expected here";
+  }
+  return "tidemark: " + problem + "\nRun with --help for more information.\n";
+}
+
 std::string environment_or(const char* name, std::string fallback) {
   const char* value = std::getenv(name);
   return value != nullptr && *value != '\0' ? value : std::move(fallback);
@@ -177,7 +187,7 @@ int main(int argc, char** argv) {
   cli.name("tidemark");
   cli.set_version_flag("--version", std::string("tidemark ") + kVersion);
   cli.require_subcommand(1);
-  cli.failure_message(CLI::FailureMessage::simple);
+  cli.failure_message(usage_problem);
   cli.footer(
       "Examples:\n"
       "  tidemark serve\n"

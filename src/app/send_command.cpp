@@ -28,8 +28,9 @@ void tell_progress(client::EventSender& sender) {
     last = Steady::now();
     std::cerr << (terminal ? "\r" : "") << counts.total() << " events answered" << (terminal ? "" : "\n") << std::flush;
   };
-  sender.on_retry = [](const Error& error, microseconds wait) {
-    std::cerr << "\nno answer yet, trying again in " << wait / milliseconds(1) << " ms: " << error.message() << '\n';
+  sender.on_retry = [terminal](const Error& error, microseconds wait) {
+    std::cerr << (terminal ? "\n" : "") << "no answer yet, trying again in " << wait / milliseconds(1)
+              << " ms: " << error.message() << '\n';
   };
 }
 

@@ -133,7 +133,11 @@ Result<void> print_totals(sql::Database& database, Clock& clock, const TotalsQue
   out << "\nThe largest totals in " << database.display_name();
   if (complete) out << ", complete through " << format_rfc3339(*complete);
   out << ":\n\n";
-  print_table(rows, out);
+  if (rows.empty()) {
+    out << "  none yet\n";
+  } else {
+    print_table(rows, out);
+  }
   return {};
 }
 

@@ -35,6 +35,15 @@ TEST(DataDirectory, one_that_holds_something_else_is_left_alone) {
   EXPECT_EQ(files.list("home")->size(), 1u) << "nothing was written into it";
 }
 
+TEST(DataDirectory, one_that_cannot_be_made_is_unusable_and_the_remedy_told) {
+  PosixFileSystem files;
+  const auto opened = DataDirectory::open(files, "/dev/null/data");
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code(), Errc::kRefused);
+  EXPECT_NE(opened.error().message().find("--data"), std::string::npos);
+  EXPECT_NE(opened.error().message().find("/dev/null/data"), std::string::npos);
+}
+
 TEST(DataDirectory, a_first_start_that_was_killed_at_any_step_can_be_repeated) {
   for (std::uint64_t after = 0; after < 12; ++after) {
     for (const FileOperation operation :
