@@ -11,6 +11,7 @@ struct Meaning {
 };
 
 constexpr Meaning kMeanings[] = {
+    {14, Errc::kDiskFull},           // A file can't grow; so MariaDB says as well that there is no room for undo.
     {1020, Errc::kContention},       // Record has changed since it was read.
     {1021, Errc::kDiskFull},         //
     {1037, Errc::kUnavailable},      // Out of memory.

@@ -29,6 +29,7 @@ TEST(MysqlError, each_number_has_its_meaning) {
 TEST(MysqlError, a_full_disk_shows_under_many_numbers) {
   EXPECT_EQ(errc_of_number(1030, "Got error 28 \"No space left on device\" from storage engine InnoDB"),
             Errc::kDiskFull);
+  EXPECT_EQ(errc_of_number(14, "Can't change size of file (Errcode: -603511600)"), Errc::kDiskFull);
   EXPECT_EQ(errc_of_number(3, "Error writing file 'x' (Errcode: 28 \"No space left on device\")"), Errc::kDiskFull);
   EXPECT_EQ(errc_of_number(1030, "Got error 122 from storage engine"), Errc::kInternal);
 }
