@@ -93,7 +93,8 @@ class ServerDatabase:
                        "-U", urllib.parse.unquote(at.username or ""), "-d", database, "-c", statement]
         else:
             environment["MYSQL_PWD"] = password
-            command = ["mariadb", "--no-defaults", "-N", "-B", "--protocol=tcp", "-h", at.hostname, "-P", str(at.port),
+            command = ["mariadb", "--no-defaults", "-N", "-B", "--default-character-set=utf8mb4", "--protocol=tcp",
+                       "-h", at.hostname, "-P", str(at.port),
                        "-u", urllib.parse.unquote(at.username or ""), database, "-e", statement]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
         if done.returncode:

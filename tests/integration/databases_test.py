@@ -39,11 +39,11 @@ RECOVERY_SECONDS = 30
 PASSWORD = "s3cret/of the:role"
 TABLES = ["increments", "tidemark_totals", "tidemark_uniques", "tidemark_cursors", "tidemark_dead_letters", "tidemark_schema"]
 
-# What the server logs when a fault strikes, told by the database's own number.
+# What the server logs when a fault strikes: the database's own number, or its meaning where there are several.
 SIGNS = {
     "lock": {"postgres": "55P03", "mysql": "1205"}, "deadlock": {"postgres": "40P01", "mysql": "1213"},
     "statement": {"postgres": "57014", "mysql": "1969"}, "pool": {"postgres": "53300", "mysql": "1040"},
-    "read only": {"postgres": "25006", "mysql": "1290"}, "disk": {"postgres": "53100", "mysql": "1114"},
+    "read only": {"postgres": "25006", "mysql": "1290"}, "disk": {"postgres": "kind=disk_full", "mysql": "kind=disk_full"},
 }
 
 
@@ -292,8 +292,8 @@ class Scene:
             await_true(lambda: self.applied() >= acknowledged, RECOVERY_SECONDS, "all events in SQL")
             await_true(lambda: not compare(self.place, ledger, True), 10, "equal sums")
         except Failure as late:
-            raise Failure(f"{late}: {self.applied()} of {acknowledged} {compare(self.place, ledger, True)[:5]}\n"
-                          f"{self.server.tail()}") from None
+            differences = [text[:60] + text[-60:] for text in compare(self.place, ledger, True)[:5]]
+            raise Failure(f"{late}: {self.applied()} of {acknowledged} {differences}\n{self.server.tail()}") from None
         expect(self.place.one("SELECT COUNT(*) FROM tidemark_dead_letters") == "0", "there are dead letters")
         expect(self.server.stop() == 0, "SIGTERM didn't end with 0")
         differences = compare(self.place, ledger, True)
