@@ -41,7 +41,7 @@ TEST(DataDirectory, one_that_cannot_be_made_is_unusable_and_the_remedy_told) {
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().code(), Errc::kRefused);
   EXPECT_NE(opened.error().message().find("--data"), std::string::npos);
-  EXPECT_NE(opened.error().message().find("/dev/null/data"), std::string::npos);
+  EXPECT_NE(opened.error().message().find("/dev/null: Not a directory"), std::string::npos) << "what stands in the way";
 }
 
 TEST(DataDirectory, a_first_start_that_was_killed_at_any_step_can_be_repeated) {
