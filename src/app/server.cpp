@@ -135,7 +135,7 @@ Result<void> Server::Impl::open_arrivals() {
 /// this one, ends the start. One that can't be reached doesn't.
 Result<void> Server::Impl::make_flow() {
   arrival_time = std::make_unique<ArrivalTime>(*arrivals, clock);
-  fold = std::make_unique<meters::TotalsFold>(settings.max_event_age, metrics);
+  fold = std::make_unique<meters::TotalsFold>(settings.max_event_age, [this] { return arrivals->trusted(); }, metrics);
   flow::LogFlowOptions options;
   options.flush_interval = settings.flush_interval;
   flow = std::make_unique<flow::LogFlow>(options, arrivals->log(), *database, *fold, *arrival_time, random, metrics);

@@ -479,6 +479,10 @@ void Arrivals::Impl::check_doors() {
 Timestamp Arrivals::now() const noexcept {
   return impl_->clock->stamp();
 }
+
+Timestamp Arrivals::trusted() const noexcept {
+  return impl_->clock->trusted();
+}
 DoorState Arrivals::doors() const noexcept {
   return {impl_->doors.load()};
 }

@@ -15,7 +15,8 @@
 namespace tidemark::meters {
 namespace {
 
-constexpr std::int64_t kPruneRows = 5000;             // In one page.
+constexpr std::int64_t kPruneRows = 5000;  // In one page.
+constexpr microseconds kPruneSlack = std::chrono::hours(1);
 constexpr microseconds kPruneInterval = seconds(60);  // Unless the last page pruned as many as it may.
 constexpr Timestamp kFirstTime = Timestamp(std::chrono::sys_days(std::chrono::year(0) / 1 / 1));
 constexpr Timestamp kEndTime = Timestamp(std::chrono::sys_days(std::chrono::year(10000) / 1 / 1));
@@ -23,8 +24,9 @@ constexpr Timestamp kEndTime = Timestamp(std::chrono::sys_days(std::chrono::year
 }  // namespace
 
 struct TotalsFold::Impl {
-  Impl(microseconds max_age, Metrics& metrics)
+  Impl(microseconds max_age, std::function<Timestamp()> trusted, Metrics& metrics)
       : max_event_age(max_age),
+        trusted_now(std::move(trusted)),
         samples_counter(
             metrics.counter("tidemark_meters_samples_total", "Events folded, once for each meter that took them")),
         invalid_counter(metrics.counter("tidemark_meters_invalid_samples_total",
@@ -49,6 +51,7 @@ struct TotalsFold::Impl {
   Result<void> prune(sql::Session& session, Timestamp now);
 
   const microseconds max_event_age;
+  const std::function<Timestamp()> trusted_now;
   Counter& samples_counter;
   Counter& invalid_counter;
   Counter& overflow_counter;
@@ -71,11 +74,11 @@ struct TotalsFold::Impl {
   std::size_t letter_bytes = 0;
   std::uint64_t samples = 0;
   std::uint64_t invalid = 0;
-  Timestamp arrival{};  // Of the last record.
+  std::optional<Timestamp> arrival;  // Of the last record.
 };
 
-TotalsFold::TotalsFold(microseconds max_event_age, Metrics& metrics)
-    : impl_(std::make_unique<Impl>(max_event_age, metrics)) {}
+TotalsFold::TotalsFold(microseconds max_event_age, std::function<Timestamp()> trusted_now, Metrics& metrics)
+    : impl_(std::make_unique<Impl>(max_event_age, std::move(trusted_now), metrics)) {}
 
 TotalsFold::~TotalsFold() = default;
 
@@ -112,6 +115,7 @@ Result<void> TotalsFold::begin(const std::map<log::RecordKind, std::string>& sti
   impl.letters.clear();
   impl.items.clear();
   impl.letter_bytes = 0;
+  impl.arrival.reset();
   impl.samples = 0;
   impl.invalid = 0;
   const auto definitions = sticky.find(log::RecordKind::kDefinitions);
@@ -126,7 +130,7 @@ std::uint32_t TotalsFold::item_count(const log::Record& record) const {
 
 void TotalsFold::add(const log::Record& record, std::uint32_t first, std::uint32_t end) {
   Impl& impl = *impl_;
-  impl.arrival = std::max(impl.arrival, record.arrival);
+  impl.arrival = record.arrival;
   if (impl.broken) return;
   switch (record.kind) {
     case log::RecordKind::kEvents:
@@ -253,13 +257,14 @@ Result<void> TotalsFold::apply(sql::Session& session, Timestamp now, std::vector
   return {};
 }
 
-/// Drops members that no event can ask for any more: those to come arrive later than the page's last record, and are
-/// refused when they are older than max_event_age on arrival.
+/// Drops members that no event can ask for any more. What the log still holds unfolded was accepted earlier, by an
+/// older trusted time: so nothing is dropped while the flow is further behind than the slack that is left here.
 Result<void> TotalsFold::Impl::prune(sql::Session& session, Timestamp now) {
-  if (arrival == Timestamp{}) return {};
+  if (!arrival || now - *arrival > kPruneSlack) return {};
   const bool due = prune_again || now - last_prune >= kPruneInterval || now < last_prune;
   if (!due) return {};
-  TIDEMARK_TRY_ASSIGN(const std::int64_t dropped, prune_uniques(session, arrival - max_event_age, kPruneRows));
+  const Timestamp horizon = trusted_now() - max_event_age - kPruneSlack;
+  TIDEMARK_TRY_ASSIGN(const std::int64_t dropped, prune_uniques(session, horizon, kPruneRows));
   last_prune = now;
   prune_again = dropped == kPruneRows;
   pruned_counter.add(static_cast<double>(dropped));

@@ -62,7 +62,7 @@ void fold(benchmark::State& state, const std::vector<DefinitionSource>& sources,
   const std::map<log::RecordKind, std::string> sticky{
       {log::RecordKind::kDefinitions, encode_definitions(*definitions)}};
   Metrics metrics;
-  TotalsFold fold(std::chrono::days(31), metrics);
+  TotalsFold fold(std::chrono::days(31), [] { return from_micros(kStart); }, metrics);
   for (auto _ : state) {
     TIDEMARK_ASSERT(fold.begin(sticky, flow::Care::kFast).has_value());
     log::Offset offset = 0;
@@ -102,7 +102,7 @@ void increments(benchmark::State& state) {
     }
   }
   Metrics metrics;
-  TotalsFold fold(std::chrono::days(31), metrics);
+  TotalsFold fold(std::chrono::days(31), [] { return from_micros(kStart); }, metrics);
   for (auto _ : state) {
     TIDEMARK_ASSERT(fold.begin({}, flow::Care::kFast).has_value());
     for (const std::string& payload : payloads) {

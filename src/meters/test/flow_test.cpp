@@ -36,7 +36,7 @@ class TotalsFlow {
     log::RecoveryReport report;
     log::LogOptions options{.directory = "log", .segment_bytes = 256 << 10, .prepare_in_background = false};
     log_ = must(log::Log::open(files_, clock_, random_, metrics_, options, report));
-    fold_ = std::make_unique<TotalsFold>(std::chrono::days(31), metrics_);
+    fold_ = std::make_unique<TotalsFold>(std::chrono::days(31), [this] { return clock_.now(); }, metrics_);
     flow_ = std::make_unique<flow::LogFlow>(options_, *log_, faulty_, *fold_, clock_, random_, metrics_);
   }
 

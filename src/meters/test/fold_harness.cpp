@@ -40,7 +40,8 @@ FoldHarness::FoldHarness() : FoldHarness(nullptr) {}
 FoldHarness::FoldHarness(std::unique_ptr<sql::Database> database)
     : database_(database ? std::move(database) : sql::sqlite::make_database({.path = directory_.file("totals.db")})),
       session_(must(database_->connect())),
-      fold_(std::make_unique<TotalsFold>(kMaxEventAge, metrics_)),
+      fold_(std::make_unique<TotalsFold>(
+          kMaxEventAge, [this] { return trusted_.value_or(arrival_); }, metrics_)),
       arrival_(must(parse_rfc3339("2024-03-01T12:00:00Z"))) {
   must(flow::migrate_kernel_tables(*session_));
   must(fold_->migrate(*session_));
@@ -137,7 +138,7 @@ void FoldHarness::fold_page(const std::vector<Part>& parts, flow::Care care) {
   for (const Part& part : parts) fold_->add(records_[part.record], part.first, part.end);
   must(session_->begin());
   std::vector<flow::DeadLetter> dead;
-  const Timestamp now = arrival_ + seconds(1);
+  const Timestamp now = arrival_ + seconds(1) + behind_;
   const auto applied = fold_->apply(*session_, now, dead);
   const bool try_exactly = !applied && care == flow::Care::kFast &&
                            (applied.error().code() == Errc::kOverflow || applied.error().code() == Errc::kDataRejected);

@@ -4,9 +4,11 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "tidemark/base/testing/must.hpp"
 #include "tidemark/base/testing/temporary_directory.hpp"
 #include "tidemark/meters/definition.hpp"
 #include "tidemark/meters/totals.hpp"
@@ -36,6 +38,10 @@ class FoldHarness {
   void increments(const std::vector<std::string>& lines, const std::string& tenant = "default");
   void raw(log::RecordKind kind, std::string payload);
   void arrive_at(std::string_view time);
+  /// Stands still in place of following arrivals.
+  void trust(std::string_view time) { trusted_ = must(parse_rfc3339(time)); }
+  /// How long after its arrival an event is folded.
+  void fall_behind(microseconds by) { behind_ = by; }
 
   /// Folds all that came since the last call, in pages of at most so many items.
   void fold(std::size_t page_items = 1'000'000);
@@ -77,6 +83,8 @@ class FoldHarness {
   std::unique_ptr<sql::Session> session_;
   std::unique_ptr<TotalsFold> fold_;
   Timestamp arrival_;
+  std::optional<Timestamp> trusted_;
+  microseconds behind_{};
   std::deque<std::string> payloads_;
   std::vector<log::Record> records_;
   std::size_t folded_ = 0;  // Records.

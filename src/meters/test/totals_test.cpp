@@ -421,13 +421,34 @@ TEST(Uniques, are_pruned_when_no_event_can_ask_for_them_any_more) {
     harness.events({"- a {}"});  // No member of its own.
     harness.fold();
   };
-  fold_one_at("2024-03-02T22:59:59Z");  // 31 days after: an event of 22:59:59 is still accepted.
+  fold_one_at("2024-03-02T23:59:59Z");  // 31 days after the hour's end, and one hour of slack.
   EXPECT_EQ(harness.count_rows("tidemark_uniques"), 4);
-  fold_one_at("2024-03-02T23:59:00Z");
+  fold_one_at("2024-03-03T00:30:00Z");
   EXPECT_EQ(harness.one_text("SELECT group_concat(window_size) FROM tidemark_uniques"), "DAY,MONTH,TOTAL");
-  fold_one_at("2024-03-03T00:01:00Z");
+  fold_one_at("2024-03-03T01:01:00Z");
   EXPECT_EQ(harness.one_text("SELECT group_concat(window_size) FROM tidemark_uniques"), "TOTAL");
   EXPECT_EQ(harness.totals().size(), 4u) << "the totals themselves stay";
+}
+
+TEST(Uniques, are_kept_while_the_clock_is_doubted_or_the_flow_is_behind) {
+  FoldHarness harness;
+  harness.arrive_at("2024-01-01T00:00:00Z");
+  harness.define({meter("u", "UNIQUE_COUNT", "$.n", {"HOUR"})});
+  harness.events({R"(- a {"n":"x"})"});
+  harness.fold();
+  const auto fold_one_at = [&](std::string_view time) {
+    harness.arrive_at(time);
+    harness.events({"- a {}"});
+    harness.fold();
+    return harness.count_rows("tidemark_uniques");
+  };
+  harness.trust("2024-02-01T01:30:00Z");
+  EXPECT_EQ(fold_one_at("2024-06-01T00:00:00Z"), 1) << "stamps stay ahead after a clock that was wrong is set back";
+  harness.trust("2024-06-01T00:00:00Z");
+  harness.fall_behind(std::chrono::minutes(61));
+  EXPECT_EQ(fold_one_at("2024-06-01T01:00:00Z"), 1) << "what is still to be folded was accepted earlier";
+  harness.fall_behind({});
+  EXPECT_EQ(fold_one_at("2024-06-01T02:00:00Z"), 0);
 }
 
 TEST(Uniques, are_pruned_in_bounded_batches) {

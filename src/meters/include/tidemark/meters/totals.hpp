@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,8 +20,10 @@ namespace tidemark::meters {
 /// Each event is folded with the definitions in force at its position.
 class TotalsFold final : public flow::LogFold {
  public:
-  /// `max_event_age`: members behind UNIQUE_COUNT are pruned that long after their window's end.
-  TotalsFold(microseconds max_event_age, Metrics& metrics);
+  /// `trusted_now`: no event that happened more than `max_event_age` before it is accepted from then on; so members
+  /// behind UNIQUE_COUNT are pruned that long after their window's end. Arrival stamps won't do: they stay ahead after
+  /// the clock was set back. Called on the flow's thread.
+  TotalsFold(microseconds max_event_age, std::function<Timestamp()> trusted_now, Metrics& metrics);
   ~TotalsFold() override;
   std::string_view name() const noexcept override;
   Result<void> migrate(sql::Session& session) override;
