@@ -77,7 +77,10 @@ class HandWritten {
 class FlushRun {
  public:
   FlushRun(const Options& options, sql::Database& database, Report& report)
-      : options_(options), database_(database), report_(report), fold_(std::chrono::hours(24 * 31), metrics_) {}
+      : options_(options),
+        database_(database),
+        report_(report),
+        fold_(std::chrono::hours(24 * 31), [this] { return clock_.now(); }, metrics_) {}
   Result<void> run();
 
  private:

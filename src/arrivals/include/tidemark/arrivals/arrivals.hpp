@@ -71,8 +71,8 @@ class Arrivals {
 
   /// The arrival clock: never falls, follows the monotonic clock within a process.
   Timestamp now() const noexcept;
-  /// The time by which what is remembered may be forgotten: behind now() by as much as the clock is doubted. No event that
-  /// is older than this by max_event_age will be accepted.
+  /// The time by which what is remembered may be forgotten: behind now() by as much as the clock is doubted. No event
+  /// that is older than this by max_event_age will be accepted.
   Timestamp trusted() const noexcept;
   DoorState doors() const noexcept;
   const FingerprintKey& fingerprint_key() const noexcept;
