@@ -40,7 +40,7 @@ class Gate:
     `struck` counts the COMMITs that were treated so.
     """
 
-    def __init__(self, host, port, late_seconds=4.5):
+    def __init__(self, host, port, late_seconds=5):
         self.target = (host, port)
         self.late_seconds = late_seconds
         self.refusing = False
