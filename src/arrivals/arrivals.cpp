@@ -391,13 +391,13 @@ void Arrivals::Impl::add_record(Submission& submission) {
   scratch.clear();
   encode_record_head(scratch, submission.tenant, fresh);
   if (fresh == submission.items.size()) {
-    scratch.append(submission.encoded);
-  } else {
-    for (std::size_t i = 0; i < submission.items.size(); ++i) {
-      if (submission.verdicts[i] != Verdict::kNew) continue;
-      const Submission::Item& item = submission.items[i];
-      scratch.append(submission.encoded, item.begin, item.end - item.begin);
-    }
+    group.add(submission.kind, as_bytes(scratch), as_bytes(submission.encoded));
+    return;
+  }
+  for (std::size_t i = 0; i < submission.items.size(); ++i) {
+    if (submission.verdicts[i] != Verdict::kNew) continue;
+    const Submission::Item& item = submission.items[i];
+    scratch.append(submission.encoded, item.begin, item.end - item.begin);
   }
   group.add(submission.kind, as_bytes(scratch));
 }

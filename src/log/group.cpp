@@ -15,11 +15,12 @@ void GroupBuilder::reset(Timestamp arrival) {
   arrival_ = arrival;
 }
 
-std::uint32_t GroupBuilder::add(RecordKind kind, Bytes payload) {
+std::uint32_t GroupBuilder::add(RecordKind kind, Bytes head, Bytes rest) {
+  const std::size_t size = head.size() + rest.size();
   append_le(buffer_, static_cast<std::uint8_t>(kind));
-  append_varint(buffer_, payload.size());
-  if (is_sticky(kind)) sticky_.push_back({kind, count_, buffer_.size(), payload.size()});
-  buffer_.append(as_text(payload));
+  append_varint(buffer_, size);
+  if (is_sticky(kind)) sticky_.push_back({kind, count_, buffer_.size(), size});
+  buffer_.append(as_text(head)).append(as_text(rest));
   return count_++;
 }
 

@@ -18,7 +18,9 @@ class GroupBuilder {
   /// Log::last_arrival().
   void reset(Timestamp arrival);
   /// Appends a record; returns its number within the group, from 0. Its offset will be Log::next_offset() plus that.
-  std::uint32_t add(RecordKind kind, Bytes payload);
+  std::uint32_t add(RecordKind kind, Bytes payload) { return add(kind, payload, {}); }
+  /// The same for a payload in two parts, which saves the caller from joining them.
+  std::uint32_t add(RecordKind kind, Bytes head, Bytes rest);
   std::uint32_t record_count() const noexcept { return count_; }
   /// What the group will take in the log, but for the second copy that sticky records get.
   std::size_t size_bytes() const noexcept { return buffer_.size(); }
