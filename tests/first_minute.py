@@ -89,7 +89,7 @@ def stored(data):
     connection = sqlite3.connect(f"{data}/tidemark.db", timeout=20)
     try:
         rows = dict(connection.execute("SELECT meter, SUM(value) FROM tidemark_totals WHERE window_size = 'TOTAL' GROUP BY meter"))
-        shas = connection.execute("SELECT COUNT(DISTINCT member_hash) FROM tidemark_uniques").fetchone()[0]
+        shas = connection.execute("SELECT COUNT(DISTINCT member) FROM tidemark_uniques").fetchone()[0]
         return rows.get("changes"), rows.get("lines_added"), shas
     finally:
         connection.close()
@@ -149,7 +149,7 @@ def empty_skips_the_import():
     with Folder() as folder:
         run = Run(folder, "--empty", "--data", f"{folder}/data", "--listen", "127.0.0.1:0")
         text = run.serving()
-        expect("new=" not in text, f"something was imported:\n{text}")
+        expect("duplicate=" not in text, f"something was imported:\n{text}")
         expect(run.end() == 0, "SIGTERM didn't end with 0")
 
 

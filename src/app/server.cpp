@@ -201,7 +201,12 @@ Result<void> Server::Impl::start_doors() {
   server.max_body_bytes = settings.max_body_bytes;
   server.max_connections = static_cast<std::size_t>(settings.max_connections);
   http = std::make_unique<net::HttpServer>(server, *routes, metrics);
-  return http->start();
+  if (auto started = http->start(); !started) {
+    const Error& error = started.error();
+    return fail(error.code(),
+                error.message() + "; --listen HOST:PORT names another address, port 0 takes any free one");
+  }
+  return {};
 }
 
 ingest_http::Readiness Server::Impl::readiness() const {
@@ -235,6 +240,10 @@ int Server::stop() {
   if (impl.increment_reads) impl.increment_reads->stop();
   if (impl.housekeeping) impl.housekeeping->stop();
   if (impl.arrivals) impl.arrivals->stop();
+  if (impl.flow && !impl.flow->caught_up() && !impl.failed) {
+    logging::info("bringing the database up to date; a second signal leaves at once",
+                  {{"at_most_ms", left() / milliseconds(1)}, {"backlog_bytes", impl.arrivals->backlog_bytes()}});
+  }
   if (impl.flow_thread && !impl.flow_thread->stop(impl.failed ? microseconds(0) : left())) {
     logging::warning("not everything is in the database yet; the next start goes on from the log",
                      {{"backlog_bytes", impl.arrivals->backlog_bytes()}});

@@ -30,7 +30,7 @@ SETTINGS = {
 SHORT_WINDOWS = {"identity_window": "4s", "max_event_age": "2s", "max_future_skew": "1s"}
 NEEDS_EXPIRY = {"keyset.segment_dropped"}
 # Reached at every start, or before the doors open: nothing can be in flight, or no page was written yet.
-AT_START = {"flow.after_migration_step", "flow.migrated_kernel", "meters.migrated"}
+AT_START = {"flow.after_migration_step", "flow.migrated_kernel", "meters.table_created", "meters.migrated"}
 # Steps that a start reaches too are struck later, when there is load and pages have been written.
 OCCURRENCE = [(r"arrivals\.|log\.(before_write|after_write|after_sync)", 150), (r"flow\.|meters\.|sql\.", 4),
               (r"base\.", 6), (r"log\.segment_(prepared|rolled)", 3)]
