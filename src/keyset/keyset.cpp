@@ -42,9 +42,17 @@ Result<void> check_options(const KeySetOptions& options) {
 struct KeySet::Impl {
   using Older = std::array<std::optional<Entry>, kGroup>;
 
+  /// A request of a group that the tables don't hold.
+  struct Wanted {
+    Fingerprint identity;
+    std::size_t index = 0;  ///< Within the group.
+    FilterBits bits;
+  };
+
   Impl(Metrics& metrics, const KeySetOptions& options);
 
   Result<void> find_older(const View& view, std::span<const ClaimRequest> group, Older& older);
+  Result<void> find_in_segments(const View& view, std::span<Wanted> wanted, Older& older);
   Result<std::optional<Entry>> find_on_disk(const View::Part& part, const Fingerprint& identity);
   void decide(std::span<const ClaimRequest> group, const Older& older, std::uint64_t offset, std::int64_t now,
               std::span<ClaimAnswer> answers);
@@ -163,10 +171,10 @@ Result<void> KeySet::restore(const Fingerprint& identity, std::uint64_t content,
   impl.newest_arrival = std::max(impl.newest_arrival, at);
   impl.claimed = 0;
   const Entry* known = impl.active->find(identity);
-  if (known == nullptr || known->owner() < owner) {
-    impl.active->put(Entry::make(identity, content, owner, impl.newest_arrival));
-    impl.note_table_size();
-  }
+  if (known != nullptr && known->owner() >= owner) return {};
+  const Entry added = Entry::make(identity, content, owner, impl.newest_arrival);
+  known == nullptr ? impl.active->add(added) : impl.active->replace(added);
+  impl.note_table_size();
   return {};
 }
 
@@ -216,39 +224,47 @@ KeySetStats KeySet::stats() const {
   return stats;
 }
 
-/// Looks for the claims of a group that the active table doesn't hold: in the frozen table, then in the segments from
-/// the newest on, where the first that is found is the one that counts.
+/// Looks for the claims of a group that the active table doesn't hold, in the frozen table and then in the segments.
 Result<void> KeySet::Impl::find_older(const View& view, std::span<const ClaimRequest> group, Older& older) {
+  if (!view.frozen && view.parts.empty()) return {};
   if (view.frozen) {
     for (const ClaimRequest& request : group) view.frozen->prefetch_slots(request.identity);
     for (const ClaimRequest& request : group) view.frozen->prefetch_entry(request.identity);
   }
-  std::array<std::uint8_t, kGroup> open;
-  std::size_t open_count = 0;
+  std::array<Wanted, kGroup> wanted;
+  std::size_t count = 0;
   for (std::size_t i = 0; i < group.size(); ++i) {
-    if (active->find(group[i].identity) != nullptr) continue;
-    const Entry* known = view.frozen ? view.frozen->find(group[i].identity) : nullptr;
-    if (known != nullptr) {
+    const Fingerprint& identity = group[i].identity;
+    if (active->find(identity) != nullptr) continue;
+    if (const Entry* known = view.frozen ? view.frozen->find(identity) : nullptr) {
       older[i] = *known;
     } else {
-      open[open_count++] = static_cast<std::uint8_t>(i);
+      wanted[count++] = {identity, i, FilterBits(identity.low)};
     }
   }
+  return find_in_segments(view, std::span(wanted).first(count), older);
+}
+
+/// Asks the segments from the newest on: the first claim that is found is the one that counts.
+Result<void> KeySet::Impl::find_in_segments(const View& view, std::span<Wanted> wanted, Older& older) {
   const auto fetch = [&](std::size_t number) {
     if (number >= view.parts.size() || !view.parts[number].filter) return;
-    for (std::size_t k = 0; k < open_count; ++k) view.parts[number].filter->prefetch(group[open[k]].identity);
+    for (const Wanted& each : wanted) view.parts[number].filter->prefetch(each.identity);
   };
   for (std::size_t number = 0; number < kFiltersAhead; ++number) fetch(number);
-  for (std::size_t number = 0; number < view.parts.size() && open_count > 0; ++number) {
+  for (std::size_t number = 0; number < view.parts.size() && !wanted.empty(); ++number) {
     fetch(number + kFiltersAhead);
     const View::Part& part = view.parts[number];
-    for (std::size_t k = 0; k < open_count;) {
-      const std::uint8_t i = open[k];
-      if (!part.filter || part.filter->may_hold(group[i].identity)) {
-        TIDEMARK_TRY_ASSIGN(older[i], find_on_disk(part, group[i].identity));
+    for (std::size_t k = 0; k < wanted.size();) {
+      const Wanted& each = wanted[k];
+      if (part.filter && !part.filter->may_hold(each.identity, each.bits)) {
+        ++k;
+        continue;
       }
-      if (older[i]) {
-        open[k] = open[--open_count];
+      TIDEMARK_TRY_ASSIGN(older[each.index], find_on_disk(part, each.identity));
+      if (older[each.index]) {
+        wanted[k] = wanted.back();
+        wanted = wanted.first(wanted.size() - 1);
       } else {
         ++k;
       }
@@ -273,21 +289,22 @@ void KeySet::Impl::decide(std::span<const ClaimRequest> group, const Older& olde
                           std::int64_t now, std::span<ClaimAnswer> answers) {
   for (std::size_t i = 0; i < group.size(); ++i) {
     const ClaimRequest& request = group[i];
-    const Entry* known = active->find(request.identity);
-    if (known == nullptr && older[i]) known = &*older[i];
+    const Entry* in_table = active->find(request.identity);
+    const Entry* known = in_table == nullptr && older[i] ? &*older[i] : in_table;
     if (known != nullptr && !is_expired(known->arrival(), now, window)) {
       answers[i] = {false, known->content == request.content, known->owner()};
       continue;
     }
     answers[i] = {true, false, {offset, claimed}};
     if (request.look_up_only) continue;
-    active->put(Entry::make(request.identity, request.content, answers[i].owner, newest_arrival));
+    const Entry added = Entry::make(request.identity, request.content, answers[i].owner, newest_arrival);
+    in_table == nullptr ? active->add(added) : active->replace(added);
     ++claimed;
   }
 }
 
 void KeySet::Impl::undo(std::uint32_t claims) {
-  for (; claims > 0; --claims) active->undo_put();
+  for (; claims > 0; --claims) active->undo_last();
   claimed = 0;
 }
 

@@ -80,7 +80,7 @@ Result<bool> Segment::may_hold(const Fingerprint& identity) const {
   FilterPage page;
   TIDEMARK_TRY(read(number * sizeof page, std::as_writable_bytes(std::span(&page, 1))));
   TIDEMARK_TRY(check(page, number));
-  return page.lines[line % kLinesPerFilterPage].may_hold(identity.low);
+  return page.lines[line % kLinesPerFilterPage].may_hold(FilterBits(identity.low));
 }
 
 Result<std::optional<Entry>> Segment::find(const Fingerprint& identity) const {

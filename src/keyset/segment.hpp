@@ -14,8 +14,11 @@ namespace tidemark::keyset {
 class Filter {
  public:
   explicit Filter(std::vector<FilterLine> lines) : lines_(std::move(lines)) {}
-  void prefetch(const Fingerprint& identity) const noexcept { __builtin_prefetch(&line_of(identity)); }
-  bool may_hold(const Fingerprint& identity) const noexcept { return line_of(identity).may_hold(identity.low); }
+  void prefetch(const Fingerprint& identity) const noexcept { fetch_ahead(&line_of(identity)); }
+  /// `bits` are those of `identity`: made once for all filters that are asked.
+  bool may_hold(const Fingerprint& identity, const FilterBits& bits) const noexcept {
+    return line_of(identity).may_hold(bits);
+  }
   std::uint64_t bytes() const noexcept { return lines_.size() * sizeof(FilterLine); }
 
  private:

@@ -30,22 +30,28 @@ struct Block {
 };
 static_assert(sizeof(Block) == 4096);
 
-/// One cache line of a blocked Bloom filter: a key sets one bit in each word.
+/// The bits that a key sets in its filter line, one in each word; drawn from the low half of the fingerprint, as the
+/// high half chooses the line.
+struct alignas(64) FilterBits {
+  FilterBits() = default;
+  explicit FilterBits(std::uint64_t low) noexcept {
+    for (std::size_t i = 0; i < words.size(); ++i) words[i] = 1ull << (low >> (6 * i) & 63);
+  }
+  std::array<std::uint64_t, 8> words;
+};
+
+/// One cache line of a blocked Bloom filter.
 struct alignas(64) FilterLine {
   std::array<std::uint64_t, 8> words{};
 
-  /// `bits` is the low half of the fingerprint; the high half has chosen the line.
-  void add(std::uint64_t bits) noexcept {
-    for (std::uint64_t& word : words) {
-      word |= 1ull << (bits & 63);
-      bits >>= 6;
-    }
+  void add(const FilterBits& bits) noexcept {
+    for (std::size_t i = 0; i < words.size(); ++i) words[i] |= bits.words[i];
   }
-  /// False: never added. The first three words settle nearly every miss without a branch between them.
-  bool may_hold(std::uint64_t bits) const noexcept {
-    const auto bit = [&](unsigned word) { return words[word] >> (bits >> (6 * word) & 63); };
-    if ((bit(0) & bit(1) & bit(2) & 1) == 0) return false;
-    return (bit(3) & bit(4) & bit(5) & bit(6) & bit(7) & 1) != 0;
+  /// False: never added.
+  bool may_hold(const FilterBits& bits) const noexcept {
+    std::uint64_t missing = 0;
+    for (std::size_t i = 0; i < words.size(); ++i) missing |= bits.words[i] & ~words[i];
+    return missing == 0;
   }
 };
 

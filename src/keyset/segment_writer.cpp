@@ -49,7 +49,7 @@ Result<void> SegmentWriter::add(const Entry& entry) {
   Block& block = blocks_.back();
   block.entries[block.count++] = entry;
   TIDEMARK_TRY(go_to_line(place_of(entry.high, footer_.filter_lines)));
-  pages_.back().lines[line_ % kLinesPerFilterPage].add(entry.low);
+  pages_.back().lines[line_ % kLinesPerFilterPage].add(FilterBits(entry.low));
 
   const std::int64_t arrival = entry.arrival();
   footer_.min_arrival = footer_.entries == 0 ? arrival : std::min(footer_.min_arrival, arrival);

@@ -8,7 +8,8 @@ namespace tidemark::keyset {
 namespace {
 
 constexpr std::uint32_t kSmallestCapacity = 16;
-constexpr std::uint32_t kOverrun = 16;  // Slots behind the last home; more are added when a cluster needs them.
+constexpr std::uint32_t kMostEntries = ~0u;  // The number that an empty slot seems to hold.
+constexpr std::uint32_t kOverrun = 16;       // Slots behind the last home; more are added when a cluster needs them.
 
 constexpr bool is_full(std::uint32_t used, std::uint32_t capacity) {
   return used >= capacity / 5 * 4;
@@ -37,26 +38,19 @@ std::uint64_t* Table::slot_of(const Fingerprint& identity) noexcept {
   return nullptr;
 }
 
-void Table::put(const Entry& added) {
-  TIDEMARK_ASSERT(entries_ < ~0u);
-  const std::uint32_t number = entries_;
-  if (number >> chunk_shift_ == chunks_.size()) {
-    chunks_.push_back(std::unique_ptr<Entry[]>(new Entry[1u << chunk_shift_]));
-    bytes_ += sizeof(Entry) << chunk_shift_;
-  }
+void Table::add(const Entry& added) {
   const Fingerprint identity = added.identity();
-  const std::uint64_t slot = tag_of(identity) << 32 | number;
-  if (std::uint64_t* replaced = slot_of(identity)) {
-    *replaced = slot;
-  } else {
-    insert(shard_of(identity), slot);
-    ++size_;
-  }
-  chunks_[number >> chunk_shift_][number & ((1u << chunk_shift_) - 1)] = added;
-  ++entries_;
+  insert(shard_of(identity), tag_of(identity) << 32 | append(added));
+  ++size_;
 }
 
-void Table::undo_put() noexcept {
+void Table::replace(const Entry& added) {
+  std::uint64_t* slot = slot_of(added.identity());
+  TIDEMARK_ASSERT(slot != nullptr);
+  *slot = tag_of(added.identity()) << 32 | append(added);
+}
+
+void Table::undo_last() noexcept {
   TIDEMARK_ASSERT(entries_ > 0);
   const Fingerprint identity = entry(entries_ - 1).identity();
   std::uint64_t* slot = slot_of(identity);
@@ -65,6 +59,17 @@ void Table::undo_put() noexcept {
   erase(shard, static_cast<std::uint32_t>(slot - shard.slots.get()));
   --entries_;
   --size_;
+}
+
+/// Returns the number of the new entry.
+std::uint32_t Table::append(const Entry& added) {
+  TIDEMARK_ASSERT(entries_ < kMostEntries);
+  if (entries_ >> chunk_shift_ == chunks_.size()) {
+    chunks_.push_back(std::make_unique_for_overwrite<Entry[]>(1u << chunk_shift_));
+    bytes_ += sizeof(Entry) << chunk_shift_;
+  }
+  chunks_[entries_ >> chunk_shift_][entries_ & ((1u << chunk_shift_) - 1)] = added;
+  return entries_++;
 }
 
 void Table::insert(Shard& shard, std::uint64_t slot) {

@@ -26,23 +26,25 @@ class Table {
   /// Brings the slots of `identity` near; a moment later prefetch_entry brings what they point to.
   void prefetch_slots(const Fingerprint& identity) const noexcept {
     const Shard& shard = shard_of(identity);
-    if (shard.slots) __builtin_prefetch(&shard.slots[home(shard, tag_of(identity))]);
+    if (shard.slots) fetch_ahead(&shard.slots[home(shard, tag_of(identity))]);
   }
   void prefetch_entry(const Fingerprint& identity) const noexcept {
     const Shard& shard = shard_of(identity);
     if (!shard.slots) return;
     const std::uint64_t slot = shard.slots[first_with_tag(shard, tag_of(identity))];
-    if (slot >> 32 == tag_of(identity) && slot != kEmpty) __builtin_prefetch(&entry(number_in(slot)));
+    if (slot >> 32 == tag_of(identity) && slot != kEmpty) fetch_ahead(&entry(number_in(slot)));
   }
 
   /// The claim of `identity`, or null.
   const Entry* find(const Fingerprint& identity) const noexcept;
 
-  /// Makes `added` the claim of its identity. An older one that it replaces is forgotten.
-  void put(const Entry& added);
+  /// Adds the claim of an identity that isn't there.
+  void add(const Entry& added);
+  /// Makes `added` the claim of an identity that is there; the claim before is forgotten.
+  void replace(const Entry& added);
 
-  /// Forgets the claim of the last put() that is still there.
-  void undo_put() noexcept;
+  /// Forgets the claim that was added last of those still there, by add() or replace().
+  void undo_last() noexcept;
 
   std::uint64_t size() const noexcept { return size_; }
   std::uint64_t bytes() const noexcept { return bytes_; }
@@ -81,6 +83,7 @@ class Table {
   const Shard& shard_of(const Fingerprint& f) const noexcept { return shards_[f.high >> (64 - kShardBits)]; }
   Shard& shard_of(const Fingerprint& f) noexcept { return shards_[f.high >> (64 - kShardBits)]; }
 
+  std::uint32_t append(const Entry& added);
   std::uint64_t* slot_of(const Fingerprint& identity) noexcept;
   void insert(Shard& shard, std::uint64_t slot);
   void erase(Shard& shard, std::uint32_t at) noexcept;
@@ -101,7 +104,7 @@ Result<void> Table::visit_sorted(std::uint32_t first, std::uint32_t end, Visit&&
   for (const Shard& shard : shards_) {
     for (std::uint32_t at = 0; at < shard.total;) {
       if (at + kAhead < shard.total && shard.slots[at + kAhead] != kEmpty) {
-        __builtin_prefetch(&entry(number_in(shard.slots[at + kAhead])));
+        fetch_ahead(&entry(number_in(shard.slots[at + kAhead])));
       }
       const std::uint64_t tag = shard.slots[at] >> 32;
       same_tag.clear();

@@ -60,7 +60,7 @@ TEST_F(SegmentTest, finds_every_claim_and_nothing_else_at_any_size) {
     const auto segment = write(count, entries);
     const auto filter = must(segment->load_filter());
     for (const Entry& entry : entries) {
-      ASSERT_TRUE(filter->may_hold(entry.identity()));
+      ASSERT_TRUE(filter->may_hold(entry.identity(), FilterBits(entry.low)));
       ASSERT_TRUE(must(segment->may_hold(entry.identity())));
       const auto found = must(segment->find(entry.identity()));
       ASSERT_TRUE(found);
@@ -97,7 +97,7 @@ TEST_F(SegmentTest, filter_lets_at_most_two_in_a_thousand_strangers_through) {
   int passed = 0;
   for (int i = 0; i < 100'000; ++i) {
     const Fingerprint stranger{random_.next(), random_.next()};
-    const bool may_hold = filter->may_hold(stranger);
+    const bool may_hold = filter->may_hold(stranger, FilterBits(stranger.low));
     passed += may_hold;
     if (i < 1'000) {
       ASSERT_EQ(must(segment->may_hold(stranger)), may_hold);
@@ -132,7 +132,7 @@ TEST_F(SegmentTest, a_flipped_bit_anywhere_is_found_or_harmless) {
     for (std::size_t i = 0; i < entries.size(); i += 13) {
       const auto may_hold = (*segment)->may_hold(entries[i].identity());
       const auto found = (*segment)->find(entries[i].identity());
-      ASSERT_TRUE(!filter || (*filter)->may_hold(entries[i].identity())) << at;
+      ASSERT_TRUE(!filter || (*filter)->may_hold(entries[i].identity(), FilterBits(entries[i].low))) << at;
       ASSERT_TRUE(may_hold ? *may_hold : is_corrupt(may_hold.error())) << at;
       ASSERT_TRUE(found ? (*found)->content == entries[i].content : is_corrupt(found.error())) << at;
       errors += !may_hold + !found;

@@ -76,12 +76,12 @@ TEST_P(TableAgainstMap, finds_undoes_and_sorts_as_a_map_does) {
       ASSERT_EQ(found->content, map[identity]);
     } else {
       const Entry added = entry_for(identity, round);
-      table.put(added);
+      table.add(added);
       map[identity] = added.content;
       in_order.push_back(identity);
     }
     for (std::uint64_t undo = random_.below(50) == 0 ? random_.below(20) : 0; undo > 0 && !in_order.empty(); --undo) {
-      table.undo_put();
+      table.undo_last();
       map.erase(in_order.back());
       in_order.pop_back();
     }
@@ -101,14 +101,14 @@ TEST_P(TableAgainstMap, finds_undoes_and_sorts_as_a_map_does) {
 INSTANTIATE_TEST_SUITE_P(Draws, TableAgainstMap,
                          testing::Values(Draw::kUniform, Draw::kFewTags, Draw::kOneTag, Draw::kLastTag));
 
-TEST(Table, a_second_put_replaces_the_first) {
+TEST(Table, a_replaced_claim_is_gone) {
   Table table(kChunkShift);
-  table.put(entry_for({1, 1}, 1));
-  table.put(entry_for({1, 1}, 2));
+  table.add(entry_for({1, 1}, 1));
+  table.replace(entry_for({1, 1}, 2));
   EXPECT_EQ(table.size(), 1U);
   EXPECT_EQ(table.find({1, 1})->owner().offset, 2U);
   EXPECT_EQ(sorted_identities(table, 0, table.entries()).size(), 1U);
-  table.undo_put();
+  table.undo_last();
   EXPECT_EQ(table.find({1, 1}), nullptr);
   EXPECT_EQ(table.size(), 0U);
 }
@@ -118,14 +118,14 @@ TEST(Table, is_empty_at_first_and_takes_below_60_bytes_a_claim) {
   EXPECT_EQ(table.bytes(), 0U);
   SeededRandom random(1);
   constexpr std::uint64_t kClaims = 300'000;
-  for (std::uint64_t i = 0; i < kClaims; ++i) table.put(entry_for({random.next(), random.next()}, i));
+  for (std::uint64_t i = 0; i < kClaims; ++i) table.add(entry_for({random.next(), random.next()}, i));
   EXPECT_LT(table.bytes(), kClaims * 60);
 }
 
 TEST(Table, stops_visiting_at_an_error) {
   Table table(kChunkShift);
-  table.put(entry_for({1, 1}, 1));
-  table.put(entry_for({2, 1}, 2));
+  table.add(entry_for({1, 1}, 1));
+  table.add(entry_for({2, 1}, 2));
   int visited = 0;
   const auto stopped = table.visit_sorted(0, 2, [&](const Entry&) -> Result<void> {
     ++visited;
