@@ -70,7 +70,7 @@ class Filled {
       const bool duplicate = i % 100 < duplicate_percent;
       requests_[i].identity = identity(duplicate ? random_.below(claimed) : claimed++);
     }
-    must(keys->claim(requests_, offset_++, now_, answers_));
+    must(keys->claim(requests_, offset_++, now_, now_, answers_));
     must(keys->checkpoint_if_due(offset_));
     benchmark::DoNotOptimize(answers_.data());
   }

@@ -143,6 +143,26 @@ TEST_F(KeySetTest, an_earlier_arrival_counts_as_the_last) {
   EXPECT_FALSE(ask(batch[1]).is_new);
 }
 
+TEST_F(KeySetTest, a_claim_stays_known_while_trusted_time_stands_still_whatever_the_arrival) {
+  const auto batch = draw(1);
+  must(keys_.claim(batch));
+  for (const bool on_disk : {false, true}) {
+    if (on_disk) must(keys_.checkpoint());
+    ClaimAnswer answer;
+    must(keys_.set().claim(batch, keys_.next_offset(), keys_.now() + 2 * kWindow, keys_.now(), std::span(&answer, 1)));
+    EXPECT_FALSE(answer.is_new);
+  }
+}
+
+TEST_F(KeySetTest, restoring_gives_an_identity_to_the_later_record) {
+  const auto batch = draw(1);
+  must(keys_.set().restore(batch[0].identity, 1, {5, 0}, keys_.now()));
+  must(keys_.set().restore(batch[0].identity, 2, {6, 3}, keys_.now()));
+  must(keys_.set().restore(batch[0].identity, 1, {5, 0}, keys_.now()));
+  EXPECT_EQ(ask(batch[0]).owner, (OwnerPosition{6, 3}));
+  EXPECT_EQ(keys_.set().stats().claims, 1U);
+}
+
 TEST_F(KeySetTest, positions_and_times_out_of_range_are_refused_and_nothing_is_remembered) {
   const auto batch = draw(1);
   ClaimAnswer answer;
