@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
-#include <future>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -238,11 +237,20 @@ namespace {
 /// Brings one submission back to a thread that waits for it.
 class Waiter final : public CompletionSink {
  public:
-  void completed(std::span<Submission* const>) noexcept override { done_.set_value(); }
-  void wait() { done_.get_future().wait(); }
+  void completed(std::span<Submission* const>) noexcept override {
+    const std::lock_guard lock(mutex_);
+    done_ = true;
+    back_.notify_one();  // Under the lock: the waiter is destroyed as soon as it is let go.
+  }
+  void wait() {
+    std::unique_lock lock(mutex_);
+    back_.wait(lock, [this] { return done_; });
+  }
 
  private:
-  std::promise<void> done_;
+  std::mutex mutex_;
+  std::condition_variable back_;
+  bool done_ = false;
 };
 
 }  // namespace

@@ -22,27 +22,19 @@ constexpr microseconds kDay = hours(24);
 class CountingSink final : public CompletionSink {
  public:
   void completed(std::span<Submission* const> submissions) noexcept override {
-    {
-      const std::lock_guard lock(mutex_);
-      back_ += submissions.size();
-      ++calls_;
-    }
-    arrived_.notify_all();
+    const std::lock_guard lock(mutex_);
+    back_ += submissions.size();
+    arrived_.notify_all();  // Under the lock: who waits may destroy the sink at once.
   }
   void wait_for(std::size_t count) {
     std::unique_lock lock(mutex_);
     arrived_.wait(lock, [&] { return back_ >= count; });
-  }
-  std::size_t calls() {
-    const std::lock_guard lock(mutex_);
-    return calls_;
   }
 
  private:
   std::mutex mutex_;
   std::condition_variable arrived_;
   std::size_t back_ = 0;
-  std::size_t calls_ = 0;
 };
 
 struct Sent {
