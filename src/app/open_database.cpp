@@ -19,6 +19,7 @@ Result<std::unique_ptr<sql::Database>> open_database(const config::Settings& set
   options.url = url;
   options.password_file = settings.database_password_file;
   options.schema = settings.database_schema;
+  options.role = settings.database_role;
   options.connect_timeout = settings.connect_timeout;
   options.statement_timeout = settings.statement_timeout;
   options.lock_timeout = settings.lock_timeout;

@@ -64,6 +64,7 @@ struct Arrivals::Impl {
   void add_record(Submission& submission);
   void answer(std::vector<Submission*>& submissions);
   void fail_all(std::vector<Submission*>& submissions, const Error& error);
+  void checkpoint_failed(const Error& error);
   void tick();
   void check_doors();
   Result<void> restore_tail(ArrivalsReport& report);
@@ -340,10 +341,8 @@ void Arrivals::Impl::commit(std::vector<Submission*>& submissions) {
   group_histogram.observe(static_cast<double>(submissions.size()));
   answer(submissions);
   TIDEMARK_CRASH_POINT("arrivals.after_reply");
-  if (auto checkpoint = keyset->checkpoint_if_due(log->next_offset()); !checkpoint) {
-    std::vector<Submission*> none;
-    return fail_all(none, checkpoint.error());
-  }
+  if (auto checkpoint = keyset->checkpoint_if_due(log->next_offset()); !checkpoint)
+    checkpoint_failed(checkpoint.error());
   if (written_since_check >= kSpaceCheckBytes) check_doors();
 }
 
@@ -441,6 +440,19 @@ void Arrivals::Impl::fail_all(std::vector<Submission*>& submissions, const Error
   if (first && on_fatal) on_fatal(error);
 }
 
+/// A full disk closes the doors: the claims are in memory and in the log, and the key set tries again by itself.
+/// Anything else is for good.
+void Arrivals::Impl::checkpoint_failed(const Error& error) {
+  if (error.code() == Errc::kDiskFull) {
+    doors = DoorState::Reason::kDiskReserve;
+    doors_gauge.set(0);
+    checkpoint_wanted = true;
+    return;
+  }
+  std::vector<Submission*> none;
+  fail_all(none, error);
+}
+
 void Arrivals::Impl::tick() {
   if (failed) return;
   if (const std::string jump = clock->watch(); !jump.empty()) logging::warning("clock jump", {{"detail", jump}});
@@ -450,7 +462,7 @@ void Arrivals::Impl::tick() {
   if (auto error = keyset->background_error()) return fail_all(none, *error);
   const bool long_tail = log->bytes_from(keyset->covered_to()) > kTailMaxBytes;
   if (long_tail || checkpoint_wanted.exchange(false)) {
-    if (auto done = keyset->checkpoint_if_due(log->next_offset(), true); !done) return fail_all(none, done.error());
+    if (auto done = keyset->checkpoint_if_due(log->next_offset(), true); !done) checkpoint_failed(done.error());
   }
   check_doors();
 }

@@ -466,6 +466,22 @@ TEST_F(ArrivalsTest, doors_close_before_the_disk_is_full_and_open_again_alone) {
   EXPECT_EQ(send({{"a"}}), "n");
 }
 
+TEST_F(ArrivalsTest, a_full_disk_below_the_key_set_closes_the_doors_and_ends_nothing) {
+  start();
+  files_.inject(
+      {.operation = FileOperation::kOpen, .code = Errc::kDiskFull, .path_contains = "keyset/", .repeats = true});
+  std::uint64_t number = 0;
+  while (arrivals_->doors().open()) {
+    send({{"k" + std::to_string(number++)}});
+    ASSERT_LT(number, 100'000u) << "the key set never wanted to write";
+  }
+  EXPECT_EQ(arrivals_->doors().reason, DoorState::Reason::kDiskReserve);
+  files_.clear_faults();
+  while (!arrivals_->doors().open()) std::this_thread::yield();
+  EXPECT_EQ(send({{"after"}}), "n");
+  EXPECT_EQ(send({{"k0"}}), "d");
+}
+
 TEST_F(ArrivalsTest, a_full_backlog_closes_the_doors_until_a_flow_has_caught_up) {
   arrivals_.reset();
   ArrivalsOptions options;
