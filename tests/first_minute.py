@@ -20,7 +20,9 @@ class Run:
     def __init__(self, folder, *options):
         self.path = f"{folder}/run-{time.monotonic_ns()}.out"
         with open(self.path, "wb") as out:
-            self.process = subprocess.Popen([f"{ROOT}/run", *options], cwd=folder, stdout=out, stderr=subprocess.STDOUT)
+            # Where the tests themselves run in the background SIGINT is ignored, and a shell can't trap what it inherits so.
+            self.process = subprocess.Popen([f"{ROOT}/run", *options], cwd=folder, stdout=out, stderr=subprocess.STDOUT,
+                                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 
     def output(self):
         with open(self.path, errors="replace") as file:
