@@ -1,5 +1,6 @@
 """What the integration and crash tests share: a real server, real databases, and a plain HTTP client."""
 
+import atexit
 import http.client
 import json
 import os
@@ -129,7 +130,9 @@ meters:
 
 
 class Server:
-    """One `tidemark serve` process."""
+    """One `tidemark serve` process; none outlives the tests."""
+
+    started = []
 
     def __init__(self, folder, database_url=None, settings=None, meters=METERS, environment=None):
         self.folder = folder
@@ -156,6 +159,7 @@ class Server:
             command += ["--database", self.database_url]
         self.log = open(self.log_path, "ab")
         self.process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=self.log)
+        Server.started.append(self.process)
         line = self.process.stdout.readline().decode()
         match = re.match(r"listening on http://.*:(\d+)$", line.strip())
         if match:
@@ -209,6 +213,13 @@ class Server:
         values = [float(line.rsplit(" ", 1)[1]) for line in body.decode().splitlines()
                   if re.match(re.escape(name) + r"[ {]", line)]
         return sum(values) if values else None
+
+
+@atexit.register
+def kill_what_is_left():
+    for process in Server.started:
+        if process.poll() is None:
+            process.kill()
 
 
 class Folder:
