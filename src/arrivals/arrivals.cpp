@@ -103,6 +103,7 @@ struct Arrivals::Impl {
   std::uint64_t written_since_check = 0;
   MonotonicTime next_tick{};
   bool failed = false;
+  bool keyset_full = false;  // Its last checkpoint found no space.
 
   std::thread committer;
 };
@@ -440,14 +441,12 @@ void Arrivals::Impl::fail_all(std::vector<Submission*>& submissions, const Error
   if (first && on_fatal) on_fatal(error);
 }
 
-/// A full disk closes the doors: the claims are in memory and in the log, and the key set tries again by itself.
-/// Anything else is for good.
+/// A full disk closes the doors until a checkpoint works: the claims are in memory and in the log, and the key set
+/// tries again by itself. Anything else is for good.
 void Arrivals::Impl::checkpoint_failed(const Error& error) {
   if (error.code() == Errc::kDiskFull) {
-    doors = DoorState::Reason::kDiskReserve;
-    doors_gauge.set(0);
-    checkpoint_wanted = true;
-    return;
+    keyset_full = true;
+    return check_doors();
   }
   std::vector<Submission*> none;
   fail_all(none, error);
@@ -461,8 +460,10 @@ void Arrivals::Impl::tick() {
   if (auto expired = keyset->expire(clock->trusted()); !expired) return fail_all(none, expired.error());
   if (auto error = keyset->background_error()) return fail_all(none, *error);
   const bool long_tail = log->bytes_from(keyset->covered_to()) > kTailMaxBytes;
-  if (long_tail || checkpoint_wanted.exchange(false)) {
-    if (auto done = keyset->checkpoint_if_due(log->next_offset(), true); !done) checkpoint_failed(done.error());
+  if (checkpoint_wanted.exchange(false) || long_tail || keyset_full) {
+    auto done = keyset->checkpoint_if_due(log->next_offset(), true);
+    keyset_full = false;
+    if (!done) checkpoint_failed(done.error());
   }
   check_doors();
 }
@@ -476,7 +477,9 @@ void Arrivals::Impl::check_doors() {
   const std::uint64_t reserve = options.disk_reserve_bytes;
   const auto free = files.free_bytes(options.directory);
   const bool was_short = before == DoorState::Reason::kDiskReserve;
-  if (free && *free < reserve + (was_short ? reserve / 16 : 0)) reason = DoorState::Reason::kDiskReserve;
+  if (keyset_full || (free && *free < reserve + (was_short ? reserve / 16 : 0))) {
+    reason = DoorState::Reason::kDiskReserve;
+  }
   if (applied) {
     const bool was_full = before == DoorState::Reason::kBacklogFull;
     const std::uint64_t limit = options.backlog_max_bytes - (was_full ? options.backlog_max_bytes / 16 : 0);
