@@ -10,6 +10,8 @@ namespace tidemark::app {
 namespace {
 
 constexpr auto kInterval = std::chrono::seconds(1);
+/// The note may be behind by this share of the backlog's bound: each one costs two syncs.
+constexpr std::uint64_t kNoteShare = 64;
 
 std::string digest_name(const log::SegmentInfo& segment) {
   char name[40];
@@ -19,8 +21,14 @@ std::string digest_name(const log::SegmentInfo& segment) {
 
 }  // namespace
 
-Housekeeping::Housekeeping(FileSystem& files, arrivals::Arrivals& arrivals, std::string data, microseconds retention)
-    : files_(files), arrivals_(arrivals), digests_(std::move(data) + "/digests"), retention_(retention) {}
+Housekeeping::Housekeeping(FileSystem& files, arrivals::Arrivals& arrivals, const flow::LogFlow& flow,
+                           flow::AppliedNote& note, std::string data, microseconds retention)
+    : files_(files),
+      arrivals_(arrivals),
+      flow_(flow),
+      note_(note),
+      digests_(std::move(data) + "/digests"),
+      retention_(retention) {}
 
 Housekeeping::~Housekeeping() {
   stop();
@@ -47,11 +55,28 @@ Result<bool> Housekeeping::step() {
   });
 }
 
+bool Housekeeping::is_note_stale() const {
+  const log::Log& log = arrivals_.log();
+  const std::uint64_t backlog = log.bytes_from(flow_.applied_offset());
+  return log.bytes_from(note_.noted()) > backlog + arrivals_.options().backlog_max_bytes / kNoteShare;
+}
+
+void Housekeeping::note_applied() {
+  const log::Offset applied = flow_.applied_offset();
+  if (applied == 0) return;  // Also as long as the database hasn't answered: the older note is the better one.
+  if (const auto taken = note_.take(applied); !taken) {
+    logging::warning(
+        "how far the flow has come could not be noted; a start without its database may count more backlog",
+        {{"error", taken.error()}});
+  }
+}
+
 void Housekeeping::run() {
   bool failing = false;
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     lock.unlock();
+    if (is_note_stale()) note_applied();
     const Result<bool> dropped = step();
     if (!dropped && !failing) logging::warning("the log could not be trimmed", {{"error", dropped.error()}});
     failing = !dropped;

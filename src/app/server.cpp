@@ -15,6 +15,7 @@
 #include "tidemark/arrivals/arrivals.hpp"
 #include "tidemark/base/logging.hpp"
 #include "tidemark/base/metrics.hpp"
+#include "tidemark/flow/applied_note.hpp"
 #include "tidemark/flow/log_flow.hpp"
 #include "tidemark/ingest_http/ingest_routes.hpp"
 #include "tidemark/meters/totals.hpp"
@@ -74,6 +75,7 @@ struct Server::Impl {
   std::unique_ptr<arrivals::Arrivals> arrivals;
   std::unique_ptr<ArrivalTime> arrival_time;
   std::unique_ptr<meters::TotalsFold> fold;
+  std::unique_ptr<flow::AppliedNote> note;
   std::unique_ptr<flow::LogFlow> flow;
   std::unique_ptr<flow::FlowThread> flow_thread;
   std::unique_ptr<Housekeeping> housekeeping;
@@ -138,8 +140,10 @@ Result<void> Server::Impl::make_flow() {
   fold = std::make_unique<meters::TotalsFold>(settings.max_event_age, [this] { return arrivals->trusted(); }, metrics);
   flow::LogFlowOptions options;
   options.flush_interval = settings.flush_interval;
+  note = std::make_unique<flow::AppliedNote>(files, settings.data + "/totals.applied", arrivals->log());
+  options.noted = note->read();
   flow = std::make_unique<flow::LogFlow>(options, arrivals->log(), *database, *fold, *arrival_time, random, metrics);
-  arrivals->set_applied([this] { return flow->applied_offset(); });
+  arrivals->set_applied([this] { return flow->applied_offset(); }, [this] { return flow->backlog_offset(); });
   flow->step();
   const flow::FlowStatus status = flow->status();
   if (status.state == flow::FlowState::kRefused) return fail(Errc::kRefused, status.reason);
@@ -172,7 +176,7 @@ Result<void> Server::Impl::put_meters_into_force() {
 void Server::Impl::start_flow() {
   flow_thread = std::make_unique<flow::FlowThread>(*flow);
   flow_thread->start();
-  housekeeping = std::make_unique<Housekeeping>(files, *arrivals, settings.data, settings.log_retention);
+  housekeeping = std::make_unique<Housekeeping>(files, *arrivals, *flow, *note, settings.data, settings.log_retention);
   housekeeping->start();
 }
 
@@ -244,7 +248,9 @@ int Server::stop() {
     logging::info("bringing the database up to date; a second signal leaves at once",
                   {{"at_most_ms", left() / milliseconds(1)}, {"backlog_bytes", impl.arrivals->backlog_bytes()}});
   }
-  if (impl.flow_thread && !impl.flow_thread->stop(impl.failed ? microseconds(0) : left())) {
+  const bool applied_all = !impl.flow_thread || impl.flow_thread->stop(impl.failed ? microseconds(0) : left());
+  if (impl.housekeeping && !impl.failed) impl.housekeeping->note_applied();
+  if (!applied_all) {
     logging::warning("not everything is in the database yet; the next start goes on from the log",
                      {{"backlog_bytes", impl.arrivals->backlog_bytes()}});
     // A call to the database may hang for longer than there is time: nothing waits for it.

@@ -77,6 +77,7 @@ struct Arrivals::Impl {
   std::unique_ptr<keyset::KeySet> keyset;
   std::unique_ptr<ArrivalClock> clock;
   std::function<log::Offset()> applied;
+  std::function<log::Offset()> backlog;
   std::function<void(const Error&)> on_fatal;
 
   Gauge& queue_gauge;
@@ -480,10 +481,10 @@ void Arrivals::Impl::check_doors() {
   if (keyset_full || (free && *free < reserve + (was_short ? reserve / 16 : 0))) {
     reason = DoorState::Reason::kDiskReserve;
   }
-  if (applied) {
+  if (backlog) {
     const bool was_full = before == DoorState::Reason::kBacklogFull;
     const std::uint64_t limit = options.backlog_max_bytes - (was_full ? options.backlog_max_bytes / 16 : 0);
-    if (log->bytes_from(applied()) > limit) reason = DoorState::Reason::kBacklogFull;
+    if (log->bytes_from(backlog()) > limit) reason = DoorState::Reason::kBacklogFull;
   }
   doors = reason;
   doors_gauge.set(reason == DoorState::Reason::kOpen ? 1 : 0);
@@ -518,15 +519,16 @@ log::Log& Arrivals::log() noexcept {
 const ArrivalsOptions& Arrivals::options() const noexcept {
   return impl_->options;
 }
-void Arrivals::set_applied(std::function<log::Offset()> applied) {
+void Arrivals::set_applied(std::function<log::Offset()> applied, std::function<log::Offset()> backlog) {
   impl_->applied = std::move(applied);
+  impl_->backlog = std::move(backlog);
 }
 keyset::KeySetStats Arrivals::keyset_stats() const {
   return impl_->keyset->stats();
 }
 
 std::uint64_t Arrivals::backlog_bytes() const {
-  return impl_->applied ? impl_->log->bytes_from(impl_->applied()) : 0;
+  return impl_->backlog ? impl_->log->bytes_from(impl_->backlog()) : 0;
 }
 
 Result<bool> Arrivals::trim_step(microseconds retention,

@@ -50,7 +50,7 @@ struct LogFlow::Impl {
         fold(with_fold),
         clock(with_clock),
         key{std::string(with_fold.name()), from_log.id().to_string(), from_log.partition()},
-        probe(Probe::make(metrics, key.flow, from_log, with_clock)),
+        probe(Probe::make(metrics, key.flow, from_log, with_clock, with.noted)),
         retry(with.retry_min, with.retry_max, random),
         page(from_log, with_fold, with_clock) {}
   ~Impl() { probe->close(); }
@@ -349,6 +349,9 @@ FlowStatus LogFlow::status() const {
 }
 log::Offset LogFlow::applied_offset() const noexcept {
   return impl_->probe->applied_offset();
+}
+log::Offset LogFlow::backlog_offset() const noexcept {
+  return impl_->probe->backlog_offset();
 }
 bool LogFlow::caught_up() const noexcept {
   return applied_offset() == impl_->log.synced_end();

@@ -27,7 +27,7 @@ std::string_view flow_state_name(FlowState state) noexcept {
   return "stopped";
 }
 
-Probe::Probe(Metrics& metrics, std::string_view flow, log::Log& log, Clock& clock)
+Probe::Probe(Metrics& metrics, std::string_view flow, log::Log& log, Clock& clock, log::Offset noted)
     : log_(log),
       clock_(clock),
       lag_(metrics.gauge("tidemark_flow_lag_seconds", "Time since the moment up to which SQL is complete.",
@@ -45,7 +45,8 @@ Probe::Probe(Metrics& metrics, std::string_view flow, log::Log& log, Clock& cloc
           metrics.counter("tidemark_flow_dead_letters_total", "Items and damaged spans set aside.", {{"flow", flow}})),
       commit_duration_(metrics.histogram("tidemark_flow_commit_duration_seconds",
                                          "Time from BEGIN to the reply to COMMIT.", duration_buckets(),
-                                         {{"flow", flow}})) {
+                                         {{"flow", flow}})),
+      backlog_offset_(noted) {
   for (std::size_t state = 0; state < kStates; ++state) {
     states_[state] = &metrics.gauge("tidemark_flow_state", "1 for the state that the flow is in.",
                                     {{"flow", flow}, {"state", flow_state_name(static_cast<FlowState>(state))}});
@@ -53,8 +54,9 @@ Probe::Probe(Metrics& metrics, std::string_view flow, log::Log& log, Clock& cloc
   set_state(FlowState::kStarting, "");
 }
 
-std::shared_ptr<Probe> Probe::make(Metrics& metrics, std::string_view flow, log::Log& log, Clock& clock) {
-  std::shared_ptr<Probe> probe(new Probe(metrics, flow, log, clock));
+std::shared_ptr<Probe> Probe::make(Metrics& metrics, std::string_view flow, log::Log& log, Clock& clock,
+                                   log::Offset noted) {
+  std::shared_ptr<Probe> probe(new Probe(metrics, flow, log, clock, noted));
   metrics.before_exposition([probe] { probe->refresh(); });
   return probe;
 }
@@ -66,23 +68,19 @@ void Probe::attempted() {
 
 void Probe::opened(log::Position applied, std::optional<Timestamp> complete_through) {
   const std::lock_guard lock(mutex_);
-  opened_ = true;
-  status_.applied = applied;
+  applied_up_to(applied);
   status_.complete_through = complete_through;
-  applied_offset_.store(applied.offset, std::memory_order_release);
   // A degraded flow has to commit first: that a cursor can be read doesn't mean that it can be moved.
   if (status_.state != FlowState::kDegraded) set_state(FlowState::kRunning, "");
 }
 
 void Probe::committed(const PageEffect& effect) {
   const std::lock_guard lock(mutex_);
-  opened_ = true;
   if (effect.applied != status_.applied) pages_.add();
-  status_.applied = effect.applied;
+  applied_up_to(effect.applied);
   status_.complete_through = effect.complete_through;
   status_.last_success = clock_.now();
   status_.dead_letters += effect.dead_letters;
-  applied_offset_.store(effect.applied.offset, std::memory_order_release);
   set_state(effect.at_end ? FlowState::kRunning : FlowState::kCatchingUp, "");
   items_.add(static_cast<double>(effect.items));
   rows_.add(static_cast<double>(effect.rows));
@@ -113,8 +111,15 @@ void Probe::close() {
 FlowStatus Probe::status() const {
   const std::lock_guard lock(mutex_);
   FlowStatus status = status_;
-  status.backlog_bytes = log_.bytes_from(status.applied.offset);
+  status.backlog_bytes = log_.bytes_from(backlog_offset());
   return status;
+}
+
+void Probe::applied_up_to(log::Position applied) {
+  opened_ = true;
+  status_.applied = applied;
+  applied_offset_.store(applied.offset, std::memory_order_release);
+  backlog_offset_.store(applied.offset, std::memory_order_release);
 }
 
 void Probe::set_state(FlowState state, std::string reason) {

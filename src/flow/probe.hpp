@@ -30,7 +30,9 @@ struct PageEffect {
 /// keeps it alive and asks it for numbers; after close() it has none.
 class Probe {
  public:
-  static std::shared_ptr<Probe> make(Metrics& metrics, std::string_view flow, log::Log& log, Clock& clock);
+  /// The backlog is counted from `noted` until the cursor was read.
+  static std::shared_ptr<Probe> make(Metrics& metrics, std::string_view flow, log::Log& log, Clock& clock,
+                                     log::Offset noted);
 
   void attempted();
   /// The cursor was read: everything before it is applied.
@@ -43,9 +45,11 @@ class Probe {
 
   FlowStatus status() const;
   log::Offset applied_offset() const noexcept { return applied_offset_.load(std::memory_order_acquire); }
+  log::Offset backlog_offset() const noexcept { return backlog_offset_.load(std::memory_order_acquire); }
 
  private:
-  Probe(Metrics& metrics, std::string_view flow, log::Log& log, Clock& clock);
+  Probe(Metrics& metrics, std::string_view flow, log::Log& log, Clock& clock, log::Offset noted);
+  void applied_up_to(log::Position applied);
   void set_state(FlowState state, std::string reason);
   void refresh();
 
@@ -65,6 +69,7 @@ class Probe {
   Histogram& commit_duration_;
 
   std::atomic<log::Offset> applied_offset_{0};
+  std::atomic<log::Offset> backlog_offset_;
   mutable std::mutex mutex_;
   FlowStatus status_;    // Guarded by mutex_.
   bool opened_ = false;  // Guarded by mutex_: status_.applied is known.

@@ -253,6 +253,43 @@ def without_a_database_the_doors_stay_open():
         expect(server.stop() == 0, "exit code")
 
 
+def what_is_retained_is_no_backlog_without_a_database():
+    """Started while the database is away, doors open if what the log holds was applied; trimming waits for the database."""
+    with Folder() as folder:
+        os.makedirs(f"{folder}/away")
+        database = Sqlite(f"{folder}/away")
+        small = SMALL | {"backlog_max_bytes": "1 MiB", "shutdown_timeout": "2s"}
+        server = Server(folder, database.url, small)
+        server.start()
+        count = 60_000
+        for first in range(0, count, 10_000):
+            send(server, first, 10_000)
+            await_uses(database, first + 10_000)
+        log_files = lambda: sorted(os.listdir(f"{server.data}/log"))
+        expect(len(log_files()) > 4, f"the log holds less than the bound: {log_files()}")
+        await_true(lambda: os.path.exists(f"{server.data}/totals.applied"), 10, "a note")
+        time.sleep(2)
+        server.kill()
+        os.rename(f"{folder}/away", f"{folder}/gone")
+        before = log_files()
+        server = Server(folder, database.url, small | {"log_retention": "0s"})
+        server.start()
+        status, body, _ = server.request("GET", "/readyz")
+        expect(status == 200, f"the doors are closed: {status} {body}")
+        expect(send(server, count, 100)["new"] == 100, "not taken")
+        time.sleep(1.5)
+        expect(set(before) <= set(log_files()), f"trimmed without the database's word: {before} -> {log_files()}")
+        expect(server.stop() == 0, "exit code")
+        os.remove(f"{server.data}/totals.applied")
+        server.start()
+        status, body, _ = server.request("GET", "/readyz")
+        expect(status == 503 and b"backlog" in body, f"without a note all counts as backlog: {status} {body}")
+        os.rename(f"{folder}/gone", f"{folder}/away")
+        await_true(lambda: server.request("GET", "/readyz")[0] == 200, 30, "the doors open again")
+        await_uses(database, count + 100)
+        expect(server.stop() == 0, "exit code")
+
+
 def a_second_signal_ends_at_once():
     with Folder() as folder:
         server = Server(folder, f"sqlite:{folder}/missing/x.db", SMALL | {"shutdown_timeout": "60s"})
@@ -343,6 +380,7 @@ def main():
     cases.run("a locked data directory is named", a_locked_data_directory)
     cases.run("SIGTERM under load loses nothing", sigterm_under_load)
     cases.run("without a database the doors stay open", without_a_database_the_doors_stay_open)
+    cases.run("what is retained is no backlog without a database", what_is_retained_is_no_backlog_without_a_database)
     cases.run("a second signal ends at once", a_second_signal_ends_at_once)
     cases.run("doors close on a full backlog and open alone", doors_close_on_a_full_backlog_and_open_alone)
     cases.run("doors close at the disk reserve", doors_close_at_the_disk_reserve)

@@ -499,7 +499,7 @@ TEST_F(ArrivalsTest, a_full_backlog_closes_the_doors_until_a_flow_has_caught_up)
   metrics_ = std::make_unique<Metrics>();
   arrivals_ = std::move(*Arrivals::open(files_, clock_, random_, *metrics_, options, report_));
   std::atomic<log::Offset> applied{0};
-  arrivals_->set_applied([&] { return applied.load(); });
+  arrivals_->set_applied([] { return log::Offset{0}; }, [&] { return applied.load(); });
   start();
   int count = 0;
   while (arrivals_->doors().open()) {
@@ -515,7 +515,7 @@ TEST_F(ArrivalsTest, a_full_backlog_closes_the_doors_until_a_flow_has_caught_up)
 
 TEST_F(ArrivalsTest, trimming_waits_for_the_flows_and_for_the_checkpoint) {
   std::atomic<log::Offset> applied{0};
-  arrivals_->set_applied([&] { return applied.load(); });
+  arrivals_->set_applied([&] { return applied.load(); }, [&] { return arrivals_->log().synced_end(); });
   start();
   const std::string filler(2000, 'x');
   for (int i = 0; i < 600; ++i) send({{"t" + std::to_string(i) + filler}});

@@ -623,6 +623,28 @@ TEST(LogFlowStatus, tells_how_far_behind_it_is) {
   EXPECT_EQ(rig.flow->status().state, FlowState::kStopped);
 }
 
+TEST(LogFlowStatus, the_backlog_is_counted_from_the_note_until_the_database_has_answered) {
+  Rig rig;
+  rig.append(many(5));
+  rig.run();
+  const log::Offset applied = rig.log->synced_end();
+  for (int i = 0; i < 100; ++i) rig.append(many(5));
+  rig.options.noted = rig.log->synced_end();  // As if the database were restored from an older backup meanwhile.
+  rig.open_flow();
+  rig.faulty->set_down(true);
+  rig.flow->step();
+  EXPECT_EQ(rig.flow->backlog_offset(), rig.options.noted);
+  EXPECT_EQ(rig.flow->status().backlog_bytes, 0u);
+  EXPECT_EQ(rig.flow->applied_offset(), 0u) << "nothing may be trimmed by it";
+  EXPECT_FALSE(rig.flow->caught_up());
+  rig.faulty->set_down(false);
+  rig.clock.advance(seconds(10));
+  rig.flow->step();
+  EXPECT_EQ(rig.flow->applied_offset(), applied);
+  EXPECT_EQ(rig.flow->backlog_offset(), applied) << "the database's word counts";
+  EXPECT_GT(rig.flow->status().backlog_bytes, 0u);
+}
+
 TEST(LogFlowStatus, metrics_that_are_not_known_are_left_out) {
   Rig rig;
   const std::string before = rig.metrics->exposition();

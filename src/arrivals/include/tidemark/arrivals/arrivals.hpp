@@ -79,9 +79,9 @@ class Arrivals {
   log::Log& log() noexcept;
   const ArrivalsOptions& options() const noexcept;
 
-  /// Sets what tells how far the flows have come: the log is kept from there on, and its distance to the end is the
-  /// backlog. Call before start().
-  void set_applied(std::function<log::Offset()> applied);
+  /// Sets what tells how far the flows have come: the log is kept from `applied` on, and what it holds from `backlog`
+  /// on is the backlog. They differ only while no database has answered yet: see LogFlow. Call before start().
+  void set_applied(std::function<log::Offset()> applied, std::function<log::Offset()> backlog);
 
   /// Drops one segment of the log that every flow, the retention and the key set's checkpoint have done with, after
   /// `before_drop` has kept what must be kept of it. Returns whether it dropped one. From a housekeeping thread.

@@ -24,6 +24,8 @@ struct LogFlowOptions {
   microseconds retry_min = milliseconds(100);
   microseconds retry_max = seconds(10);
   microseconds watermark_interval = seconds(1);  ///< How often complete_through moves when nothing arrives.
+  /// Where the backlog is counted from until the cursor was first read, see AppliedNote.
+  log::Offset noted = 0;
 };
 
 enum class FlowState : std::uint8_t {
@@ -78,6 +80,8 @@ class LogFlow {
   FlowStatus status() const;
   /// Where the log may be trimmed up to as far as this flow is concerned: 0 until the cursor was first read.
   log::Offset applied_offset() const noexcept;
+  /// Where the backlog begins: applied_offset(), and before the cursor was first read what options.noted says.
+  log::Offset backlog_offset() const noexcept;
   /// True when all that the log holds on disk is committed to SQL.
   bool caught_up() const noexcept;
 
