@@ -149,12 +149,12 @@ class Server:
         self.port = None
         self.log_path = f"{folder}/server.log"
 
-    def start(self, crash_at=None, expect_listening=True):
+    def start(self, crash_at=None, expect_listening=True, port=0):
         environment = {**os.environ, **self.environment}
         environment.pop("TIDEMARK_CRASH_AT", None)
         if crash_at:
             environment["TIDEMARK_CRASH_AT"] = crash_at
-        command = [BINARY, "serve", "--config", self.config, "--data", self.data, "--listen", "127.0.0.1:0"]
+        command = [BINARY, "serve", "--config", self.config, "--data", self.data, "--listen", f"127.0.0.1:{port}"]
         if self.database_url:
             command += ["--database", self.database_url]
         self.log = open(self.log_path, "ab")

@@ -77,11 +77,11 @@ struct Server::Impl {
   std::unique_ptr<meters::TotalsFold> fold;
   std::unique_ptr<flow::AppliedNote> note;
   std::unique_ptr<flow::LogFlow> flow;
-  std::unique_ptr<flow::FlowThread> flow_thread;
-  std::unique_ptr<Housekeeping> housekeeping;
   std::unique_ptr<IncrementReads> increment_reads;
   std::unique_ptr<ingest_http::IngestRoutes> routes;
   std::unique_ptr<net::HttpServer> http;
+  std::unique_ptr<flow::FlowThread> flow_thread;
+  std::unique_ptr<Housekeeping> housekeeping;
 
   MonotonicTime started_at{};
   std::atomic<bool> failed{false};
@@ -102,8 +102,9 @@ Result<void> Server::start() {
   TIDEMARK_TRY(impl.open_arrivals());
   TIDEMARK_TRY(impl.make_flow());
   TIDEMARK_TRY(impl.put_meters_into_force());
+  TIDEMARK_TRY(impl.start_doors());
   impl.start_flow();
-  return impl.start_doors();
+  return {};
 }
 
 Result<void> Server::Impl::open_arrivals() {
@@ -173,6 +174,7 @@ Result<void> Server::Impl::put_meters_into_force() {
   return {};
 }
 
+/// After the doors: a start that finds its address in use then has nothing to bring to the database, and ends at once.
 void Server::Impl::start_flow() {
   flow_thread = std::make_unique<flow::FlowThread>(*flow);
   flow_thread->start();
@@ -244,7 +246,7 @@ int Server::stop() {
   if (impl.increment_reads) impl.increment_reads->stop();
   if (impl.housekeeping) impl.housekeeping->stop();
   if (impl.arrivals) impl.arrivals->stop();
-  if (impl.flow && !impl.flow->caught_up() && !impl.failed) {
+  if (impl.flow_thread && !impl.flow->caught_up() && !impl.failed) {
     logging::info("bringing the database up to date; a second signal leaves at once",
                   {{"at_most_ms", left() / milliseconds(1)}, {"backlog_bytes", impl.arrivals->backlog_bytes()}});
   }

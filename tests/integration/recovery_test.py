@@ -290,6 +290,23 @@ def what_is_retained_is_no_backlog_without_a_database():
         expect(server.stop() == 0, "exit code")
 
 
+def an_address_in_use_ends_the_start_at_once():
+    """Also while the database is away: nothing was accepted, so nothing is waited for."""
+    with Folder() as folder:
+        first = Server(f"{folder}/a", Sqlite(folder).url, SMALL)
+        first.start()
+        second = Server(f"{folder}/b", f"sqlite:{folder}/missing/x.db", SMALL | {"shutdown_timeout": "60s"})
+        second.start()
+        send(second, 0, 100)
+        second.kill()  # So that its log holds what the database lacks.
+        began = time.monotonic()
+        expect(not second.start(expect_listening=False, port=first.port), "it serves on a port in use")
+        expect(second.wait_dead(10) == 1, f"no exit with 1 within 10 s:\n{second.tail()}")
+        expect(time.monotonic() - began < 5, f"it took {time.monotonic() - began:.1f} s")
+        expect("--listen" in second.tail(), f"no remedy:\n{second.tail()}")
+        expect(first.stop() == 0, "exit code")
+
+
 def a_second_signal_ends_at_once():
     with Folder() as folder:
         server = Server(folder, f"sqlite:{folder}/missing/x.db", SMALL | {"shutdown_timeout": "60s"})
@@ -381,6 +398,7 @@ def main():
     cases.run("SIGTERM under load loses nothing", sigterm_under_load)
     cases.run("without a database the doors stay open", without_a_database_the_doors_stay_open)
     cases.run("what is retained is no backlog without a database", what_is_retained_is_no_backlog_without_a_database)
+    cases.run("an address in use ends the start at once", an_address_in_use_ends_the_start_at_once)
     cases.run("a second signal ends at once", a_second_signal_ends_at_once)
     cases.run("doors close on a full backlog and open alone", doors_close_on_a_full_backlog_and_open_alone)
     cases.run("doors close at the disk reserve", doors_close_at_the_disk_reserve)
