@@ -29,6 +29,7 @@ void block_signals() {
   const sigset_t set = watched();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);  // A file at its limit is a failed write, which is answered and told; not a kill.
 }
 
 int wait_for_signal() {

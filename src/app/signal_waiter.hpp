@@ -3,7 +3,7 @@
 namespace tidemark::app {
 
 /// Blocks SIGTERM, SIGINT and SIGUSR1 in this thread and all that it starts, so that one thread can wait for them.
-/// SIGPIPE is ignored. Call before any thread is started.
+/// SIGPIPE and SIGXFSZ are ignored: the calls fail instead. Call before any thread is started.
 void block_signals();
 
 /// Waits for SIGTERM or SIGINT, or for wake_waiter(). Answers the signal's number, or 0 when woken.

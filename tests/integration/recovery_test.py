@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
 """Lost, older and foreign copies, two servers by mistake, signals, and doors that close and open alone."""
 
+import glob
 import json
 import os
+import resource
 import shutil
 import signal
+import sqlite3
 import sys
 import threading
 import time
@@ -351,6 +354,76 @@ def doors_close_at_the_disk_reserve():
         expect(server.stop() == 0, "exit code")
 
 
+def a_log_that_cannot_be_written_ends_the_process():
+    """A write that fails is never tried again: whoever waits is told 503, and what was acknowledged is counted once."""
+    with Folder() as folder:
+        database = Sqlite(folder)
+        server = Server(folder, database.url, SMALL)
+        server.start()
+        expect(send(server, 0, 300)["new"] == 300, "not all were new")
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (4096, 4096))
+        body = json.dumps([event(number) for number in range(1000, 1100)])
+        status, answer, headers = server.request("POST", "/api/v1/events?verdicts=true", body, {"Content-Type": "application/json"})
+        expect(status == 503 and "Retry-After" in headers, f"{status} {answer}")
+        expect(server.wait_dead(30) == 1, f"exit {server.process.returncode}, not 1:\n{server.tail()}")
+        expect("the log failed" in server.tail(), f"the reason isn't said:\n{server.tail()}")
+        server.start()
+        counts = send(server, 0, 300)
+        expect(counts["duplicate"] == 300, f"repeats: {counts}")
+        counts = send(server, 1000, 100)  # Whether they had reached the disk, the answer 503 left open.
+        expect(counts["new"] + counts["duplicate"] == 100, f"what was refused, again: {counts}")
+        await_uses(database, 400)
+        expect(server.stop() == 0, "exit code")
+
+
+def a_damaged_group_of_the_log_is_one_dead_letter():
+    with Folder() as folder:
+        server = Server(folder, f"sqlite:{folder}/away/totals.db", SMALL | {"shutdown_timeout": "1s"})
+        server.start()
+        for first in range(0, 500, 100):
+            send(server, first, 100)
+        server.kill()
+        (log,) = glob.glob(f"{server.data}/log/*.log")
+        with open(log, "r+b") as file:  # One bit of the third batch.
+            at = file.read().index(b"e250")
+            file.seek(at)
+            file.write(bytes([ord("e") ^ 1]))
+        os.makedirs(f"{folder}/away")
+        database = Sqlite(f"{folder}/away")
+        server.start()
+        await_uses(database, 400)
+        rows = database.query("SELECT reason, detail FROM tidemark_dead_letters")
+        expect(len(rows) == 1 and rows[0][0] == "corrupt" and "checksum" in rows[0][1], f"{rows}")
+        expect("the log is damaged" in server.tail(), f"the log says nothing:\n{server.tail()}")
+        counts = send(server, 0, 500)
+        expect((counts["new"], counts["duplicate"]) == (100, 400), f"sent again: {counts}")
+        await_uses(database, 500)
+        expect(server.stop() == 0, "exit code")
+
+
+def a_flow_that_makes_no_attempt_is_told_by_readyz():
+    """Another session holds SQLite's write lock for longer than stall_timeout: the flow hangs in its first statement."""
+    with Folder() as folder:
+        database = Sqlite(folder)
+        server = Server(folder, database.url, SMALL | {"stall_timeout": "3s", "lock_timeout": "60s", "statement_timeout": "60s"})
+        server.start()
+        send(server, 0, 100)
+        await_uses(database, 100)
+        other = sqlite3.connect(database.path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        expect(send(server, 100, 100)["new"] == 100, "the doors take events all the while")
+        status, body, _ = await_true(lambda: (lambda answer: answer if answer[0] == 503 else None)(server.request("GET", "/readyz")),
+                                     20, "/readyz answers 503")
+        expect(b"totals" in body and b"stall_timeout" in body, f"flow and reason aren't named: {body}")
+        expect(server.request("GET", "/healthz")[0] == 200, "/healthz")
+        expect(send(server, 200, 100)["new"] == 100, "the doors take events all the while")
+        other.execute("ROLLBACK")
+        other.close()
+        await_true(lambda: server.request("GET", "/readyz")[0] == 200, 20, "/readyz answers 200 again")
+        await_uses(database, 300)
+        expect(server.stop() == 0, "exit code")
+
+
 def an_idempotency_key_counts_once_across_kill():
     with Folder() as folder:
         database = Sqlite(folder)
@@ -402,6 +475,9 @@ def main():
     cases.run("a second signal ends at once", a_second_signal_ends_at_once)
     cases.run("doors close on a full backlog and open alone", doors_close_on_a_full_backlog_and_open_alone)
     cases.run("doors close at the disk reserve", doors_close_at_the_disk_reserve)
+    cases.run("a log that can't be written ends the process", a_log_that_cannot_be_written_ends_the_process)
+    cases.run("a damaged group of the log is one dead letter", a_damaged_group_of_the_log_is_one_dead_letter)
+    cases.run("a flow that makes no attempt is told by /readyz", a_flow_that_makes_no_attempt_is_told_by_readyz)
     cases.run("an Idempotency-Key counts once across kill -9", an_idempotency_key_counts_once_across_kill)
     cases.run("an overflow harms itself alone", an_overflow_harms_itself_alone)
     cases.finish()
