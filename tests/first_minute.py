@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What a stranger does first: ./run on the git history, the same totals after kill -9, and the usual mishaps."""
 
+import glob
 import os
 import re
 import signal
@@ -12,6 +13,8 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import ROOT, Cases, Folder, await_true, expect
+
+AUTHOR, ADDRESS = "Ada Author", "ada@history.example"
 
 
 class Run:
@@ -44,8 +47,8 @@ class Run:
 
 
 def git(folder, *arguments, **environment):
-    return subprocess.run(["git", "-C", folder, "-c", "user.name=t", "-c", "user.email=t@t", *arguments], check=True, text=True,
-                          capture_output=True, env={**os.environ, **environment}).stdout
+    command = ["git", "-C", folder, "-c", f"user.name={AUTHOR}", "-c", f"user.email={ADDRESS}", *arguments]
+    return subprocess.run(command, check=True, text=True, capture_output=True, env={**os.environ, **environment}).stdout
 
 
 def commit(folder, text, when):
@@ -114,6 +117,11 @@ def counts_the_history_and_survives_kill(folder, repo, wanted):
     return f"{wanted[0]} changes"
 
 
+def logged(data, text):
+    """Whether the log of a data directory holds the text."""
+    return any(text.encode() in open(path, "rb").read() for path in glob.glob(f"{data}/log/*.log"))
+
+
 def this_repository():
     with Folder() as folder:
         if not os.path.exists(f"{ROOT}/.git"):
@@ -124,7 +132,20 @@ def this_repository():
 def old_commits_merges_and_odd_names():
     with Folder() as folder:
         repo = small_history(folder)
-        return counts_the_history_and_survives_kill(folder, repo, expected(repo))
+        wanted = expected(repo)
+        # What a user may have set for reading histories changes nothing here.
+        for name, value in (("log.showRoot", "false"), ("log.showSignature", "true"), ("diff.relative", "true"),
+                            ("diff.renames", "copies"), ("color.ui", "always")):
+            git(repo, "config", name, value)
+        if os.getuid() == 0:  # A user's clone, read by root.
+            for place, folders, files in os.walk(repo):
+                for name in [".", *folders, *files]:
+                    os.chown(os.path.join(place, name), 65534, 65534, follow_symlinks=False)
+        note = counts_the_history_and_survives_kill(folder, repo, wanted)
+        expect(logged(f"{folder}/data", "src/deep/a.txt"), "the log can't be searched for names")
+        for name in (AUTHOR, ADDRESS):
+            expect(not logged(f"{folder}/data", name), f"`{name}` is in the log")
+        return note
 
 
 def shallow_clone_leaves_its_end_out():
@@ -153,6 +174,10 @@ def empty_skips_the_import():
         text = run.serving()
         expect("duplicate=" not in text, f"something was imported:\n{text}")
         expect(run.end() == 0, "SIGTERM didn't end with 0")
+        again = Run(folder, "--repo", ROOT, "--data", f"{folder}/data", "--listen", "127.0.0.1:0")
+        text = again.serving()
+        expect("duplicate=" not in text and "nothing is imported" in text, f"--repo was passed over in silence:\n{text}")
+        expect(again.end() == 0, "SIGTERM didn't end with 0")
 
 
 def mishap(options, prepare, words, code):
@@ -188,6 +213,8 @@ def main():
             file.write("tidemark data directory, format 99\n")
     cases.run("a newer directory is named with the remedy", lambda: mishap(
         ["--data", "@/data", "--listen", "127.0.0.1:0"], newer, ["newer version", "--data"], 3))
+    cases.run("a repository that isn't there is named", lambda: mishap(
+        ["--data", "@/data", "--repo", "@/nowhere"], lambda folder: None, ["nowhere", "--repo"], 2))
     cases.run("an unknown option is refused with a suggestion", lambda: mishap(
         ["--data", "@/data", "--flush-intervall", "2s"], lambda folder: None, ["flush-interval"], 2))
     cases.finish()

@@ -150,11 +150,19 @@ Result<void> GitLogParser::field(std::string_view text) {
 
 namespace {
 
+/// git's arguments for reading the repository that the user named: whoever owns it (a clone made by a user is read by
+/// root too), and whatever the user's own settings would leave out or put in.
+std::vector<std::string> read_only(const std::string& path, std::vector<std::string> command) {
+  std::vector<std::string> arguments = {"-c", "safe.directory=*", "-c", "log.showRoot=true", "-C", path};
+  arguments.insert(arguments.end(), std::make_move_iterator(command.begin()), std::make_move_iterator(command.end()));
+  return arguments;
+}
+
 /// The commits at which a shallow clone ends; none in a whole one.
 Result<std::set<std::string>> shallow_boundaries(const std::string& path) {
   std::string file;
   TIDEMARK_TRY_ASSIGN(const int code,
-                      run_git({"-C", path, "rev-parse", "--path-format=absolute", "--git-path", "shallow"},
+                      run_git(read_only(path, {"rev-parse", "--path-format=absolute", "--git-path", "shallow"}),
                               [&](std::string_view bytes) -> Result<void> {
                                 file.append(bytes);
                                 return {};
@@ -173,8 +181,9 @@ Result<GitHistoryReport> read_git_history(const std::string& path, const GitLogP
   TIDEMARK_TRY_ASSIGN(std::set<std::string> boundaries, shallow_boundaries(path));
   GitLogParser parser(sink, std::move(boundaries));
   TIDEMARK_TRY_ASSIGN(const int code,
-                      run_git({"-C", path, "log", "HEAD", "--no-merges", "--no-renames", "--numstat", "-z",
-                               "--no-color", "--no-ext-diff", "--no-textconv", "--format=%x01%H %cI"},
+                      run_git(read_only(path, {"log", "HEAD", "--no-merges", "--no-renames", "--numstat", "-z",
+                                               "--no-color", "--no-ext-diff", "--no-textconv", "--no-relative",
+                                               "--no-show-signature", "--format=%x01%H %cI"}),
                               [&](std::string_view bytes) { return parser.feed(bytes); }));
   if (code != 0) return fail(Errc::kNotFound, "the repository has no commits to read: " + path);
   TIDEMARK_TRY(parser.finish());
