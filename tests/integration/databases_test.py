@@ -32,8 +32,7 @@ SETTINGS = {
     "flush_interval": "50ms", "statement_timeout": "1s", "lock_timeout": "1s", "connect_timeout": "1s",
     "log_segment_bytes": "1 MiB", "keyset_memory_bytes": "1 MiB", "disk_reserve_bytes": "1 MiB",
 }
-IS_LONG = os.environ.get("TIDEMARK_TEST_LONG") == "1"
-OUTAGE_SECONDS = 30 if IS_LONG else 5
+OUTAGE_SECONDS = 30
 # How long the flow may need after the fault: it waits up to 10 s between two attempts.
 RECOVERY_SECONDS = 30
 PASSWORD = "s3cret/of the:role"
