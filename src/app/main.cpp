@@ -90,29 +90,35 @@ struct BenchArguments {
   std::string workload;
   std::string form = "ndjson";
   std::string flows = "on";
-  long measured_seconds = 60;
+  long measured_seconds = 0;  // As the workload has it.
   long warm_up_seconds = 5;
 };
 
 CLI::App* add_bench_command(CLI::App& cli, BenchArguments& arguments) {
   bench::Options& options = arguments.options;
   CLI::App* command = cli.add_subcommand("bench", "Measures a named workload and checks its result");
-  command->add_option("WORKLOAD", arguments.workload, "single, batch, claims or flush")
+  command->add_option("WORKLOAD", arguments.workload, "single, batch, claims, flush, start or soak")
       ->required()
-      ->check(CLI::IsMember({"single", "batch", "claims", "flush"}));
+      ->check(CLI::IsMember({"single", "batch", "claims", "flush", "start", "soak"}));
   command->add_option("--server", options.server, "a running server; one is started otherwise")->type_name("URL");
   command->add_option("--server-pid", options.server_pid, "its process on this machine, to tell what it uses");
   command->add_option("--database", options.database, "an empty database; SQLite otherwise")->type_name("URL");
   command->add_option("--directory", options.directory,
                       "an empty directory for the data, which stays; a temporary one otherwise");
-  command->add_option("--seconds", arguments.measured_seconds, "how long is measured")
-      ->check(CLI::Range(1, 86400))
-      ->capture_default_str();
+  command->add_flag("--reuse", options.reused,
+                    "go on with what an earlier run left in --directory (not flush, start, soak)");
+  command->add_option("--seconds", arguments.measured_seconds, "how long is measured; 60, or 600 of the soak")
+      ->check(CLI::Range(1, 86400));
   command->add_option("--warm-up", arguments.warm_up_seconds, "seconds before that")
       ->check(CLI::Range(0, 3600))
       ->capture_default_str();
   command->add_option("--rate", options.rate, "requests a second on schedule (open loop); 0: as fast as answered")
       ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_option("--batch-rate", options.batch_rate, "batches a second of the soak, beside --rate single events")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_option("--events", options.events_max, "end the measured time after so many; 0: after --seconds")
       ->capture_default_str();
   command->add_option("--connections", options.connections, "kept connections")
       ->check(CLI::Range(1, 10000))
@@ -147,6 +153,9 @@ CLI::App* add_bench_command(CLI::App& cli, BenchArguments& arguments) {
   command->add_option("--keys", options.keys, "totals changed in one flush")
       ->check(CLI::Range(1, 99999999))
       ->capture_default_str();
+  command->add_option("--tail-bytes", options.tail_bytes, "log behind the last checkpoint and the flow, for the start")
+      ->transform(CLI::AsSizeValue(false))
+      ->capture_default_str();
   command->add_flag("--json", options.json, "print the result as JSON");
   command->footer(
       "Latency counts from when a request was due. The last line tells whether SQL holds what was acknowledged.\n\n"
@@ -155,7 +164,9 @@ CLI::App* add_bench_command(CLI::App& cli, BenchArguments& arguments) {
       "  tidemark bench single --pin --rate 30000\n"
       "  tidemark bench batch --connections 8 --flows off --preload-claims 100000000\n"
       "  tidemark bench claims --preload-claims 20000000 --duplicates 0.5 --keyset-memory-bytes 2GiB\n"
-      "  tidemark bench flush --database postgres://postgres@localhost/bench");
+      "  tidemark bench flush --database postgres://postgres@localhost/bench\n"
+      "  tidemark bench start --seconds 10 --preload-claims 100000000\n"
+      "  tidemark bench soak --duplicates 0.05 --keyset-memory-bytes 64MiB");
   return command;
 }
 
@@ -164,10 +175,13 @@ bench::Options bench_options(const BenchArguments& arguments) {
   options.workload = arguments.workload == "single"   ? bench::Workload::kSingle
                      : arguments.workload == "batch"  ? bench::Workload::kBatch
                      : arguments.workload == "claims" ? bench::Workload::kClaims
-                                                      : bench::Workload::kFlush;
+                     : arguments.workload == "flush"  ? bench::Workload::kFlush
+                     : arguments.workload == "start"  ? bench::Workload::kStart
+                                                      : bench::Workload::kSoak;
   options.form = arguments.form == "array" ? bench::BatchForm::kArray : bench::BatchForm::kLines;
   options.flows = arguments.flows == "on";
-  options.measured = seconds(arguments.measured_seconds);
+  const long usual = options.workload == bench::Workload::kSoak ? 600 : 60;
+  options.measured = seconds(arguments.measured_seconds > 0 ? arguments.measured_seconds : usual);
   options.warm_up = seconds(arguments.warm_up_seconds);
   return options;
 }

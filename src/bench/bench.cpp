@@ -14,7 +14,7 @@ namespace {
 /// A directory for the data of one run.
 class WorkDirectory {
  public:
-  explicit WorkDirectory(const std::string& wanted) : path_(wanted), temporary_(wanted.empty()) {}
+  WorkDirectory(const std::string& wanted, bool reused) : path_(wanted), temporary_(wanted.empty()), reused_(reused) {}
   ~WorkDirectory() {
     std::error_code ignored;
     if (temporary_ && !path_.empty()) std::filesystem::remove_all(path_, ignored);
@@ -25,8 +25,9 @@ class WorkDirectory {
       std::string name = (std::filesystem::temp_directory_path(error) / "tidemark-bench-XXXXXX").string();
       if (error || mkdtemp(name.data()) == nullptr) return fail(Errc::kIo, "no temporary directory can be made");
       path_ = name;
-    } else if (std::filesystem::exists(path_) && !std::filesystem::is_empty(path_, error)) {
-      return fail(Errc::kInvalidArgument, "--directory must name an empty or new directory: " + path_);
+    } else if (!reused_ && std::filesystem::exists(path_) && !std::filesystem::is_empty(path_, error)) {
+      return fail(Errc::kInvalidArgument,
+                  "--directory must name an empty or new directory, or one of an earlier run with --reuse: " + path_);
     } else {
       std::filesystem::create_directories(path_, error);
       if (error) return fail(Errc::kIo, "the directory can't be made: " + path_);
@@ -37,6 +38,7 @@ class WorkDirectory {
  private:
   std::string path_;
   const bool temporary_;
+  const bool reused_;
 };
 
 std::string_view name_of(Workload workload) {
@@ -49,6 +51,10 @@ std::string_view name_of(Workload workload) {
       return "claims";
     case Workload::kFlush:
       return "flush";
+    case Workload::kStart:
+      return "start";
+    case Workload::kSoak:
+      return "soak";
   }
   return "";
 }
@@ -68,13 +74,14 @@ std::string meter_yaml() {
 }
 
 Result<void> run(const Options& given, const Surroundings& surroundings, std::ostream& out) {
-  WorkDirectory directory(given.directory);
+  WorkDirectory directory(given.directory, given.reused);
   Options options = given;
   TIDEMARK_TRY_ASSIGN(options.directory, directory.make());
   if (options.pinned) pin_to_core(core_count() - 1);
   Report report;
   report.add("workload", std::string(name_of(options.workload)));
   report.add("machine", machine_description());
+  report.add("file_system", file_system_of(options.directory));
   report.add("build", build_description());
   report.add("fsync", true);
   Result<void> done;
@@ -88,6 +95,12 @@ Result<void> run(const Options& given, const Surroundings& surroundings, std::os
       break;
     case Workload::kFlush:
       done = run_flush(options, surroundings, report);
+      break;
+    case Workload::kStart:
+      done = run_start(options, surroundings, report);
+      break;
+    case Workload::kSoak:
+      done = run_soak(options, surroundings, report);
       break;
   }
   report.print(out, options.json);

@@ -1,10 +1,12 @@
 #include <chrono>
+#include <fstream>
 #include <span>
 #include <vector>
 
 #include "event_stream.hpp"
 #include "latency_histogram.hpp"
 #include "process_usage.hpp"
+#include "tidemark/arrivals/codec.hpp"
 #include "tidemark/base/clock.hpp"
 #include "tidemark/base/random.hpp"
 #include "tidemark/keyset/keyset.hpp"
@@ -74,15 +76,22 @@ Result<void> preload(ClaimStore& store, microseconds window, std::uint64_t count
   return store.keyset->wait_for_checkpoint();
 }
 
+/// Where a run notes how many identities its directory holds, for one that goes on with it.
+std::string identities_file(const Options& options) {
+  return options.directory + "/identities";
+}
+
 class ClaimsRun {
  public:
   ClaimsRun(const Options& options, Report& report) : options_(options), report_(report) {}
   Result<void> run();
 
  private:
+  Result<void> prepare();
   Result<void> claim_batch();
   Result<bool> all_are_known();
   void tell(double seconds, double cpu_seconds);
+  Result<void> finish();
 
   const Options& options_;
   Report& report_;
@@ -147,6 +156,27 @@ Result<bool> ClaimsRun::all_are_known() {
   return true;
 }
 
+Result<void> ClaimsRun::prepare() {
+  std::ifstream(identities_file(options_)) >> next_;
+  const auto began = Steady::now();
+  TIDEMARK_TRY(store_.open(options_.directory, kWindow, options_.keyset_memory_bytes));
+  if (next_ == 0) {
+    TIDEMARK_TRY(preload(store_, kWindow, options_.preloaded_claims, options_.preloaded_buckets));
+    next_ = options_.preloaded_claims;
+  }
+  report_.add("preload_seconds", std::chrono::duration<double>(Steady::now() - began).count());
+  report_.add("claims_before", next_);
+  return {};
+}
+
+/// Leaves the directory as another run can go on with it.
+Result<void> ClaimsRun::finish() {
+  TIDEMARK_TRY(store_.keyset->checkpoint_if_due(store_.log->next_offset(), true));
+  TIDEMARK_TRY(store_.keyset->wait_for_checkpoint());
+  std::ofstream(identities_file(options_)) << next_;
+  return {};
+}
+
 void ClaimsRun::tell(double seconds, double cpu_seconds) {
   const keyset::KeySetStats stats = store_.keyset->stats();
   const double claims = static_cast<double>(stats.claims);
@@ -167,14 +197,11 @@ Result<void> ClaimsRun::run() {
   report_.add("duplicates_share", options_.duplicates);
   report_.add("preloaded_claims", options_.preloaded_claims);
   report_.add("keyset_memory_bytes", options_.keyset_memory_bytes);
-  TIDEMARK_TRY(store_.open(options_.directory, kWindow, options_.keyset_memory_bytes));
-  const auto preload_began = Steady::now();
-  TIDEMARK_TRY(preload(store_, kWindow, options_.preloaded_claims, options_.preloaded_buckets));
-  report_.add("preload_seconds", std::chrono::duration<double>(Steady::now() - preload_began).count());
-  next_ = options_.preloaded_claims;
+  TIDEMARK_TRY(prepare());
+  const std::uint64_t present = next_;
 
   for (const auto end = Steady::now() + options_.warm_up; Steady::now() < end;) TIDEMARK_TRY(claim_batch());
-  const std::uint64_t fresh_before = next_ - options_.preloaded_claims;
+  const std::uint64_t fresh_before = next_ - present;
   const bool warm_up_held = answered_new_ == fresh_before;
   answered_ = 0;
   latency_ = LatencyHistogram();
@@ -186,7 +213,8 @@ Result<void> ClaimsRun::run() {
   tell(elapsed, usage && after ? after->cpu_seconds - usage->cpu_seconds : 0);
 
   TIDEMARK_TRY_ASSIGN(const bool known, all_are_known());
-  const std::uint64_t fresh = next_ - options_.preloaded_claims;
+  TIDEMARK_TRY(finish());
+  const std::uint64_t fresh = next_ - present;
   return conclude(report_, warm_up_held && answered_new_ == fresh && wrong_ == 0 && known,
                   "claimed " + std::to_string(fresh) + " identities, answered new " + std::to_string(answered_new_) +
                       ", wrong answers " + std::to_string(wrong_) + ", sample of all known: " + (known ? "yes" : "no"));
@@ -198,6 +226,39 @@ Result<void> preload_claims(const std::string& directory, microseconds window, c
   ClaimStore store;
   TIDEMARK_TRY(store.open(directory, window, options.keyset_memory_bytes));
   return preload(store, window, options.preloaded_claims, options.preloaded_buckets);
+}
+
+Result<Tail> append_tail(const std::string& directory, microseconds window, std::uint64_t bytes,
+                         const Options& options) {
+  ClaimStore store;
+  TIDEMARK_TRY(store.open(directory, window, options.keyset_memory_bytes));
+  constexpr std::string_view kDataBegin = R"({"amount":1,"model":")";
+  constexpr std::string_view kDataEnd = R"("})";
+  const std::string data = std::string(kDataBegin) + std::string(options.event_bytes / 2, 'm') + std::string(kDataEnd);
+  Tail tail;
+  log::GroupBuilder group;
+  std::string payload;
+  for (; tail.bytes < bytes; tail.bytes += payload.size()) {
+    group.reset(std::max(store.clock.now(), store.log->last_arrival()));
+    payload.clear();
+    arrivals::encode_record_head(payload, "default", static_cast<std::uint32_t>(options.batch_events));
+    for (std::size_t i = 0; i < options.batch_events; ++i, ++tail.events) {
+      const keyset::ClaimRequest claim = claim_of(~tail.events);  // Beyond those that are preloaded.
+      const std::string id = std::to_string(tail.events);
+      const std::string subject = "s-" + std::to_string(mix(tail.events) % options.subjects);
+      arrivals::Event event;
+      event.identity = {claim.identity, claim.content};
+      event.id = id;
+      event.source = "bench";
+      event.type = kEventType;
+      event.subject = subject;
+      event.data = data;
+      arrivals::encode_event(payload, event);
+    }
+    group.add(log::RecordKind::kEvents, as_bytes(payload));
+    TIDEMARK_TRY(store.log->commit(group));
+  }
+  return tail;
 }
 
 Result<void> run_claims(const Options& options, Report& report) {

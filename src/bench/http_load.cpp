@@ -25,7 +25,8 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kAnswerBytesMax = 64u << 10;
 constexpr std::size_t kEventsAtOnce = 256;
-constexpr seconds kAnswerTimeout{30};  ///< For the last answers.
+constexpr seconds kAnswerTimeout{30};   ///< For the last answers.
+constexpr seconds kBacklogTimeout{30};  ///< For sending what was due before the end.
 
 double seconds_between(Clock::time_point from, Clock::time_point to) {
   return std::chrono::duration<double>(to - from).count();
@@ -100,6 +101,9 @@ class Load {
   Result<void> receive(Connection& connection);
   void answered(Connection& connection, int status);
   void pass_marks(Clock::time_point now);
+  void give_up_unsent(Clock::time_point now);
+  void count_latency(Clock::time_point due, Clock::time_point now);
+  bool still_due() const { return options_.rate > 0 && due_at(scheduled_) < measure_to_; }
   Result<void> wait_and_handle(Clock::time_point now);
   Clock::time_point due_at(std::uint64_t number) const {
     return began_ +
@@ -112,6 +116,7 @@ class Load {
   std::vector<Connection> connections_;
   std::vector<Connection*> idle_;
   std::uint64_t scheduled_ = 0;
+  std::uint64_t begun_events_ = 0;  // In the measured time.
   Clock::time_point began_;
   Clock::time_point measure_from_;
   Clock::time_point measure_to_;
@@ -156,17 +161,32 @@ Result<LoadResult> Load::run() {
   for (;;) {
     const auto now = Clock::now();
     pass_marks(now);
-    if (now < measure_to_) {
+    if (now < measure_to_ || (still_due() && now < measure_to_ + kBacklogTimeout)) {
       TIDEMARK_TRY(send_due(now));
     } else if (idle_.size() == connections_.size()) {
       break;
-    } else if (now > measure_to_ + kAnswerTimeout) {
+    } else if (now > measure_to_ + kBacklogTimeout + kAnswerTimeout) {
       return fail(Errc::kTimeout, "the server doesn't answer");
     }
     TIDEMARK_TRY(wait_and_handle(now));
   }
+  give_up_unsent(Clock::now());
   result_.whole_seconds = seconds_between(began_, Clock::now());
   return std::move(result_);
+}
+
+/// Counts requests that were due and never sent with the time that they have waited by now.
+void Load::give_up_unsent(Clock::time_point now) {
+  for (; still_due(); ++scheduled_) {
+    ++result_.unsent;
+    count_latency(due_at(scheduled_), now);
+  }
+}
+
+void Load::count_latency(Clock::time_point due, Clock::time_point now) {
+  if (due < measure_from_ || due >= measure_to_) return;
+  const auto waited = std::chrono::duration_cast<microseconds>(now - due).count();
+  result_.latency.add(static_cast<std::uint64_t>(std::max<std::int64_t>(0, waited)));
 }
 
 /// Notes what was used when the measured time begins and ends.
@@ -193,12 +213,18 @@ Result<void> Load::send_due(Clock::time_point now) {
     auto due = now;
     if (options_.rate > 0) {
       due = due_at(scheduled_);
-      if (due > now) break;
+      if (due > now || due >= measure_to_) break;
       ++scheduled_;
     }
     Connection& connection = *idle_.back();
     idle_.pop_back();
     TIDEMARK_TRY(begin(connection, due));
+    if (!measuring_ || options_.events_max == 0) continue;
+    begun_events_ += connection.request.event_at.size();
+    if (begun_events_ >= options_.events_max) {
+      measure_to_ = now;
+      break;
+    }
   }
   return {};
 }
@@ -257,11 +283,10 @@ void Load::answered(Connection& connection, int status) {
     return;
   }
   result_.acknowledged += connection.request.fresh;
+  count_latency(connection.due, now);
   if (!measuring_ || now > measure_to_) return;
   ++result_.requests;
   result_.sent_events += connection.request.event_at.size();
-  const auto waited = std::chrono::duration_cast<microseconds>(now - connection.due).count();
-  result_.latency.add(static_cast<std::uint64_t>(std::max<std::int64_t>(0, waited)));
 }
 
 Result<void> Load::wait_and_handle(Clock::time_point now) {

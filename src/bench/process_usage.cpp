@@ -1,6 +1,9 @@
 #include "process_usage.hpp"
 
 #include <sched.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -48,13 +51,34 @@ std::optional<ProcessUsage> usage_of(int pid) {
   return usage;
 }
 
+std::uint64_t resident_bytes(int pid) {
+  return number_in("/proc/" + std::to_string(pid) + "/status", "VmRSS") * 1024;
+}
+
 std::uint64_t peak_resident_bytes(int pid) {
   return number_in("/proc/" + std::to_string(pid) + "/status", "VmHWM") * 1024;
 }
 
 std::string machine_description() {
+  utsname kernel{};
+  uname(&kernel);
   return value_in("/proc/cpuinfo", "model name") + ", " + std::to_string(std::thread::hardware_concurrency()) +
-         " cores";
+         " cores, " + kernel.sysname + " " + kernel.release;
+}
+
+std::string file_system_of(const std::string& path) {
+  struct stat found{};
+  if (stat(path.c_str(), &found) != 0) return {};
+  // Lines of mountinfo: `ID PARENT MAJOR:MINOR … - TYPE SOURCE …`.
+  const std::string device =
+      " " + std::to_string(major(found.st_dev)) + ":" + std::to_string(minor(found.st_dev)) + " ";
+  std::ifstream mounts("/proc/self/mountinfo");
+  for (std::string line; std::getline(mounts, line);) {
+    const auto type = line.find(" - ");
+    if (line.find(device) == std::string::npos || type == std::string::npos) continue;
+    return line.substr(type + 3, line.find(' ', type + 3) - type - 3);
+  }
+  return {};
 }
 
 std::string build_description() {

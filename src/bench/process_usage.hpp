@@ -16,11 +16,15 @@ struct ProcessUsage {
 /// Reads /proc/PID. Nothing when the process is gone or not ours to look at.
 std::optional<ProcessUsage> usage_of(int pid);
 
-/// The peak of the resident memory, 0 when unknown.
+/// The resident memory now, and the most that it has been; 0 when unknown.
+std::uint64_t resident_bytes(int pid);
 std::uint64_t peak_resident_bytes(int pid);
 
-/// The processor's model and the number of cores, for the report.
+/// The processor's model, the number of cores and the kernel, for the report.
 std::string machine_description();
+
+/// The type of the file system that holds `path`, as the kernel calls it; empty when unknown.
+std::string file_system_of(const std::string& path);
 
 /// The compiler and how it was told to build.
 std::string build_description();

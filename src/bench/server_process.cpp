@@ -69,11 +69,15 @@ Result<std::unique_ptr<ServerProcess>> ServerProcess::start(const std::string& p
 }
 
 ServerProcess::~ServerProcess() {
-  if (pid_ > 0) {
-    kill(pid_, SIGKILL);
-    waitpid(pid_, nullptr, 0);
-  }
+  kill_now();
   if (output_ >= 0) close(output_);
+}
+
+void ServerProcess::kill_now() {
+  if (pid_ <= 0) return;
+  kill(pid_, SIGKILL);
+  waitpid(pid_, nullptr, 0);
+  pid_ = -1;
 }
 
 Result<void> ServerProcess::stop() {

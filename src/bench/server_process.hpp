@@ -25,6 +25,8 @@ class ServerProcess {
   const std::string& url() const noexcept { return url_; }
   /// SIGTERM; waits for the end. Error kInternal when it didn't end with 0.
   Result<void> stop();
+  /// SIGKILL; waits for the end.
+  void kill_now();
 
  private:
   ServerProcess() = default;

@@ -48,6 +48,49 @@ def flush_beside_a_statement_by_hand():
     return bench("flush", "--keys", "2000")["checksum"]
 
 
+def claims_again_in_the_same_directory():
+    with Folder() as folder:
+        where = ["--directory", os.path.join(folder, "claims"), "--reuse", "--preload-claims", "50000"]
+        first = bench("claims", *where)
+        second = bench("claims", *where)
+        expect(second["claims_before"] > first["claims_before"] == 50000, "the second run began anew")
+        return second["checksum"]
+
+
+def a_fixed_number_of_events():
+    report = bench("batch", "--connections", "2", "--subjects", "1000000", "--events", "3000", "--batch", "100")
+    expect(report["checksum"].startswith("acknowledged 3"), report["checksum"])
+    return report["checksum"]
+
+
+def batches_again_into_the_same_directory():
+    with Folder() as folder:
+        where = ["--directory", os.path.join(folder, "batches"), "--reuse", "--connections", "2", "--events", "5000"]
+        bench("batch", *where, "--flows", "off", "--preload-claims", "1000")
+        return bench("batch", *where)["checksum"]
+
+
+def requests_that_could_not_be_sent_in_time_count():
+    report = bench("batch", "--connections", "1", "--rate", "20000", "--batch", "2", "--flows", "off")
+    expect(report["latency_max_us"] > 100_000, f"the backlog doesn't show in the latencies: {report}")
+    return f"max {report['latency_max_us']} us"
+
+
+def start_with_a_tail():
+    report = bench("start", "--preload-claims", "20000", "--tail-bytes", "3MiB")
+    expect(report["cold_start_claims_from_tail"] == report["tail_events"], "a part of the tail wasn't restored")
+    expect(report["warm_start_claims"] == 20000, "a part of the claims was not found")
+    expect(report["idle_resident_bytes"] > 0, "nothing is told of the idle server")
+    return report["checksum"]
+
+
+def soak():
+    report = bench("soak", "--rate", "200", "--batch-rate", "5", "--duplicates", "0.1", "--connections", "4")
+    expect(report["single_failed_requests"] == report["batch_failed_requests"] == 0, str(report))
+    expect(report["resident_largest_bytes"] >= report["resident_first_bytes"] > 0, "no memory is told")
+    return report["checksum"]
+
+
 def a_running_server():
     with Folder() as folder:
         database = Sqlite(folder)
@@ -68,6 +111,12 @@ def main():
     cases.run("batches while the database is away", batches_while_the_database_is_away)
     cases.run("claims beyond memory", claims_beyond_memory)
     cases.run("a flush beside a statement by hand", flush_beside_a_statement_by_hand)
+    cases.run("claims again in the same directory", claims_again_in_the_same_directory)
+    cases.run("a fixed number of events", a_fixed_number_of_events)
+    cases.run("batches again into the same directory", batches_again_into_the_same_directory)
+    cases.run("requests that could not be sent in time count", requests_that_could_not_be_sent_in_time_count)
+    cases.run("a start with a tail", start_with_a_tail)
+    cases.run("a soak", soak)
     cases.run("a running server", a_running_server)
     cases.finish()
 

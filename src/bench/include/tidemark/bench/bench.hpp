@@ -18,6 +18,8 @@ enum class Workload : std::uint8_t {
   kBatch,   ///< Many events a request.
   kClaims,  ///< Log and key set in this process: look-up, insert, fsync.
   kFlush,   ///< The totals flow into SQL, against a bulk upsert written by hand into the same table.
+  kStart,   ///< A server's start with an empty directory, what it uses idle, and its start with claims and a log tail.
+  kSoak,    ///< Single events and batches at steady rates, watching the server's memory.
 };
 
 /// How a batch is written.
@@ -29,9 +31,12 @@ struct Options {
   int server_pid = 0;     ///< Of a running server on this machine, to read what it uses; 0: unknown.
   std::string database;   ///< URL; empty: SQLite in `directory`, and with `server` no check of the result.
   std::string directory;  ///< For the data; empty: a temporary one, removed afterwards.
+  bool reused = false;    ///< `directory` may hold what an earlier run of the workload left: it goes on with that.
   seconds measured{60};
   seconds warm_up{5};
   double rate = 0;  ///< Requests a second, sent on schedule whatever the answers (open loop); 0: as fast as answered.
+  std::uint64_t events_max = 0;  ///< Ends the measured time after so many events; 0: only `measured` does.
+  double batch_rate = 20;        ///< Batches a second of the soak, beside `rate` single events.
   std::size_t connections = 64;
   std::uint64_t subjects = 10'000;
   double duplicates = 0;  ///< Share of events that repeat an earlier one, 0 to below 1.
@@ -43,7 +48,8 @@ struct Options {
   std::uint64_t preloaded_claims = 0;    ///< In the key set before it begins, spread over the identity window.
   std::uint32_t preloaded_buckets = 32;  ///< Into so many steps of arrival time.
   std::uint64_t keyset_memory_bytes = 256ull << 20;
-  std::uint64_t keys = 100'000;  ///< Changed in one flush.
+  std::uint64_t keys = 100'000;           ///< Changed in one flush.
+  std::uint64_t tail_bytes = 1ull << 30;  ///< Of log behind the last checkpoint and the flow, for the start.
   bool json = false;
 };
 
