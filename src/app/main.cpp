@@ -7,14 +7,13 @@
 #include <sstream>
 
 #include "bench_command.hpp"
-#include "definitions.hpp"
 #include "exit_code.hpp"
 #include "import_command.hpp"
 #include "open_database.hpp"
 #include "send_command.hpp"
 #include "serve_command.hpp"
+#include "setting_checks.hpp"
 #include "tidemark/config/load.hpp"
-#include "tidemark/meters/definition.hpp"
 #include "totals_command.hpp"
 #include "version.hpp"
 
@@ -35,11 +34,7 @@ std::string settings_help() {
   return text.str();
 }
 
-void print_problems(const std::vector<std::string>& problems) {
-  for (const std::string& problem : problems) std::cerr << "tidemark: " << problem << '\n';
-}
-
-/// Loads the settings, and checks the meters with them. Prints every problem.
+/// Loads and checks the settings, the meters among them. Prints every problem.
 std::optional<config::Loaded> load_settings(const std::string& config_file, const std::vector<std::string>& arguments) {
   config::Sources sources;
   sources.environment = config::process_environment();
@@ -49,19 +44,14 @@ std::optional<config::Loaded> load_settings(const std::string& config_file, cons
   if (auto text = read_file(files, sources.file_name, config::kMaxFileBytes)) {
     sources.file_text = std::move(*text);
   } else if (!config_file.empty() || text.error().code() != Errc::kNotFound) {
-    print_problems({"the configuration can't be read: " + text.error().message()});
+    std::cerr << "tidemark: the configuration can't be read: " << text.error().message() << '\n';
     return std::nullopt;
   }
+  sources.further_checks = [&](const config::Loaded& read) { return check_settings(read, sources.file_name, files); };
   auto loaded = config::load(sources);
-  std::vector<std::string> problems;
-  if (!loaded) {
-    for (const config::Problem& problem : loaded.error()) problems.push_back(problem.to_string());
-  } else if (auto definitions = definitions_of(loaded->settings, sources.file_name, problems); !definitions) {
-    if (problems.empty()) problems.push_back(definitions.error().message());
-  }
-  print_problems(problems);
-  if (!problems.empty()) return std::nullopt;
-  return std::move(*loaded);
+  if (loaded) return std::move(*loaded);
+  for (const config::Problem& problem : loaded.error()) std::cerr << "tidemark: " << problem.to_string() << '\n';
+  return std::nullopt;
 }
 
 int fail_with(const Error& error) {

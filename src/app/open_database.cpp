@@ -18,6 +18,7 @@ Result<std::unique_ptr<sql::Database>> open_database(const config::Settings& set
   sql::ServerOptions options;
   options.url = url;
   options.password_file = settings.database_password_file;
+  options.password = settings.database_password;
   options.schema = settings.database_schema;
   options.role = settings.database_role;
   options.connect_timeout = settings.connect_timeout;

@@ -38,6 +38,9 @@ class Loader {
     for (const auto& [name, value] : sources.environment) take_variable(name, value);
     take_arguments(sources.arguments);
     check_windows();
+    if (sources.further_checks) {
+      for (Problem& problem : sources.further_checks(loaded_)) problems_.add(std::move(problem));
+    }
     if (!problems_.none()) return tl::unexpected(problems_.take());
     return std::move(loaded_);
   }
@@ -129,6 +132,10 @@ class Loader {
                        "write " + flag + " VALUE; allowed is " + range_of(*setting)});
       } else if (!flags_.insert(setting->key).second) {
         problems_.add({flag, std::string(setting->key), "is given twice", "keep one of the two"});
+      } else if (std::holds_alternative<SecretType>(setting->type)) {
+        problems_.add({flag, std::string(setting->key),
+                       "isn't taken as a flag: everybody on this machine can see flags",
+                       "set the variable " + variable_of(setting->key)});
       } else {
         set(*setting, value_follows ? arguments[i + 1] : argument.substr(equals + 1), flag);
       }
@@ -200,7 +207,7 @@ std::string Problem::to_string() const {
   std::string out;
   if (!source.empty()) out += source + ": ";
   if (!key.empty()) out += key + ": ";
-  return out + what + "; " + remedy;
+  return out + what + (remedy.empty() ? "" : "; " + remedy);
 }
 
 tl::expected<Loaded, std::vector<Problem>> load(const Sources& sources) {
@@ -227,6 +234,7 @@ std::string describe(const Loaded& loaded) {
 std::vector<Flag> flags() {
   std::vector<Flag> all;
   for (const Setting& setting : setting_table()) {
+    if (std::holds_alternative<SecretType>(setting.type)) continue;
     all.push_back({flag_of(setting.key), std::string(setting.fallback), std::string(setting.about)});
   }
   return all;

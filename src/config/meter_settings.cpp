@@ -138,7 +138,11 @@ std::vector<MeterSettings> read_meters(const YamlNode& node, std::string_view fi
     problems.add({source, "meters", "has more than " + std::to_string(kMaxMeters) + " meters", "take some out"});
     return meters;
   }
-  for (const YamlNode& meter : *node.list()) meters.push_back(MeterReader(file_name, problems).read(meter));
+  for (const YamlNode& node_of_meter : *node.list()) {
+    const std::size_t before = problems.count();
+    MeterSettings meter = MeterReader(file_name, problems).read(node_of_meter);
+    if (problems.count() == before) meters.push_back(std::move(meter));
+  }
   return meters;
 }
 

@@ -19,6 +19,7 @@ class Problems {
   }
 
   bool none() const noexcept { return found_.empty(); }
+  std::size_t count() const noexcept { return found_.size() + untold_; }
 
   std::vector<Problem> take() {
     if (untold_ > 0) {

@@ -19,7 +19,7 @@ variable counts as not set. All problems are told at once, by `tidemark config c
 
 Durations are whole numbers with a unit of `us`, `ms`, `s`, `m`, `h`, `d` or `w`: `90s`, `1h30m`, `32d`. Sizes are whole
 bytes, or whole numbers with a unit of `B`, `KiB`, `MiB`, `GiB` or `TiB`: `8 MiB`. Relative paths are from the working
-directory. Passwords are never shown.
+directory. Passwords are never shown, and have no flag, since everybody on a machine can see those.
 )";
 
 constexpr std::string_view kWindows = R"(
@@ -60,8 +60,10 @@ void append_settings(std::string& out) {
       append_row(out, {"setting", "default", "allowed", "what it does"});
       append_row(out, {"---", "---", "---", "---"});
     }
-    append_row(out, {code(setting.key) + "<br>" + code(flag_of(setting.key)) + "<br>" + code(variable_of(setting.key)),
-                     code(setting.fallback), range_of(setting), std::string(setting.about)});
+    const bool has_flag = !std::holds_alternative<SecretType>(setting.type);
+    const std::string flag = has_flag ? "<br>" + code(flag_of(setting.key)) : "";
+    append_row(out, {code(setting.key) + flag + "<br>" + code(variable_of(setting.key)), code(setting.fallback),
+                     range_of(setting), std::string(setting.about)});
   }
 }
 

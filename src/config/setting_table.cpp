@@ -49,6 +49,8 @@ constexpr auto kTable = std::to_array<Setting>({
      "Where totals go: sqlite:PATH, postgres://… or mysql://…; empty is sqlite:DATA/tidemark.db."},
     {kDatabase, "database_password_file", TextType{&Settings::database_password_file, true}, "",
      "File whose first line is the password for `database`, so that it needn't stand in the URL."},
+    {kDatabase, "database_password", SecretType{&Settings::database_password}, "",
+     "Password for `database`, used where neither `database_password_file` nor the URL gives one."},
     {kDatabase, "database_schema", SqlNameType{&Settings::database_schema}, "",
      "Schema for the tables, where the database has schemas; empty is PostgreSQL's `public`."},
     {kDatabase, "database_role", SqlNameType{&Settings::database_role}, "",
@@ -180,6 +182,10 @@ Parsed<void> assign(const Setting& setting, std::string_view text, Settings& set
         settings.*type.member = text;
         return {};
       },
+      [&](const SecretType& type) -> Parsed<void> {
+        settings.*type.member = text;
+        return {};
+      },
       [&](const DatabaseUrlType& type) -> Parsed<void> {
         const Parsed<void> checked = text.empty() ? Parsed<void>() : check_database_url(text);
         if (checked) settings.*type.member = text;
@@ -210,6 +216,9 @@ std::string written(const Setting& setting, const Settings& settings) {
   const auto visitor = Overload{
       [&](const TextType& type) { return settings.*type.member; },
       [&](const SqlNameType& type) { return settings.*type.member; },
+      [&](const SecretType& type) {
+        return std::string((settings.*type.member).empty() ? std::string_view() : kHidden);
+      },
       [&](const DatabaseUrlType& type) { return redact_url(settings.*type.member); },
       [&](const AddressType& type) { return format_address(settings.*type.member); },
       [&](const DurationType& type) { return format_duration(settings.*type.member); },
@@ -225,6 +234,7 @@ std::string range_of(const Setting& setting) {
   const auto visitor = Overload{
       [](const TextType& type) -> std::string { return type.may_be_empty ? "path, or empty" : "path"; },
       [](const SqlNameType&) -> std::string { return "name, or empty"; },
+      [](const SecretType&) -> std::string { return "text, or empty"; },
       [](const DatabaseUrlType&) -> std::string { return "URL, or empty"; },
       [](const AddressType&) -> std::string { return "HOST:PORT"; },
       [](const DurationType& type) { return format_duration(type.min) + " to " + format_duration(type.max); },

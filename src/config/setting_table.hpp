@@ -21,6 +21,10 @@ struct TextType {
 struct SqlNameType {
   std::string Settings::* member;
 };
+/// Never shown, and taken from the environment or the file alone: flags are seen by everybody on the machine.
+struct SecretType {
+  std::string Settings::* member;
+};
 struct DatabaseUrlType {
   std::string Settings::* member;
 };
@@ -43,8 +47,8 @@ struct CountType {
 struct LogLevelType {};
 struct LogFormatType {};
 
-using SettingType = std::variant<TextType, SqlNameType, DatabaseUrlType, AddressType, DurationType, SizeType, CountType,
-                                 LogLevelType, LogFormatType>;
+using SettingType = std::variant<TextType, SqlNameType, SecretType, DatabaseUrlType, AddressType, DurationType,
+                                 SizeType, CountType, LogLevelType, LogFormatType>;
 
 /// One setting: the source of its parsing, checks, flag, variable and reference.
 struct Setting {

@@ -12,7 +12,6 @@ namespace tidemark::config {
 namespace {
 
 constexpr std::size_t kShownBytes = 80;
-constexpr std::string_view kHidden = "***";
 
 struct SizeUnit {
   std::string_view name;

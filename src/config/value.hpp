@@ -37,6 +37,9 @@ std::string format_address(const Address& address);
 /// Checks that `text` is a URL of a database that we speak.
 Parsed<void> check_database_url(std::string_view text);
 
+/// What stands in place of a secret.
+inline constexpr std::string_view kHidden = "***";
+
 /// Returns `text` fit for a message: cut, control characters and bytes that aren't UTF-8 replaced by '?'.
 std::string shown(std::string_view text);
 

@@ -10,7 +10,7 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace tidemark;
-  const auto result = config::load({"fuzz.yaml", std::string(reinterpret_cast<const char*>(data), size), {}, {}});
+  const auto result = config::load({"fuzz.yaml", std::string(reinterpret_cast<const char*>(data), size), {}, {}, {}});
   if (result) {
     TIDEMARK_ASSERT(result->settings.identity_window >=
                     result->settings.max_event_age + result->settings.max_future_skew);

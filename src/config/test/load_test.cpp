@@ -15,7 +15,7 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 Sources file(std::string text) {
-  return {"tidemark.yaml", std::move(text), {}, {}};
+  return {"tidemark.yaml", std::move(text), {}, {}, {}};
 }
 
 /// The settings of sources that are in order.
@@ -84,7 +84,9 @@ TEST(Load, every_setting_is_taken_from_each_source) {
       continue;  // Takes no such text, and its default is empty.
     Sources sources;
     sources.arguments = {flag_of(setting.key) + "=" + value};
-    EXPECT_EQ(loaded(sources).origins.count(setting.key), 1U) << setting.key;
+    if (!std::holds_alternative<SecretType>(setting.type)) {
+      EXPECT_EQ(loaded(sources).origins.count(setting.key), 1U) << setting.key;
+    }
     EXPECT_EQ(loaded(file(std::string(setting.key) + ": '" + value + "'")).origins.count(setting.key), 1U);
     sources = {};
     sources.environment = {{variable_of(setting.key), value}};
@@ -202,6 +204,49 @@ TEST(Load, misused_flags_are_problems) {
     sources.arguments = arguments;
     EXPECT_THAT(problems_of(sources), ElementsAre(problem));
   }
+}
+
+TEST(Load, a_secret_is_taken_from_the_environment_and_never_shown) {
+  Sources sources;
+  sources.environment = {{"TIDEMARK_DATABASE_PASSWORD", "hunter2"}};
+  const Loaded result = loaded(sources);
+  EXPECT_EQ(result.settings.database_password, "hunter2");
+  EXPECT_THAT(describe(result), HasSubstr("database_password: '***'  # TIDEMARK_DATABASE_PASSWORD\n"));
+  EXPECT_THAT(describe(result), Not(HasSubstr("hunter")));
+  EXPECT_THAT(describe(loaded({})), HasSubstr("database_password: ''  # default\n"));
+  sources.environment = {{"TIDEMARK_DATABASE_PASSWORD", "hunter2\xff"}};
+  EXPECT_THAT(problems_of(sources),
+              ElementsAre("TIDEMARK_DATABASE_PASSWORD: database_password: isn't UTF-8 text; save it as UTF-8"));
+}
+
+TEST(Load, a_secret_is_no_flag) {
+  Sources sources;
+  sources.arguments = {"--database-password", "hunter2"};
+  EXPECT_THAT(
+      problems_of(sources),
+      ElementsAre("--database-password: database_password: isn't taken as a flag: everybody on this machine can "
+                  "see flags; set the variable TIDEMARK_DATABASE_PASSWORD"));
+  for (const Flag& flag : flags()) EXPECT_NE(flag.name, "--database-password");
+}
+
+TEST(Load, further_checks_are_told_with_the_rest_and_see_what_could_be_read) {
+  Sources sources = file(
+      "flush_interval: never\n"
+      "stall_timeout: 7s\n"
+      "meters:\n"
+      "  - {slug: a, eventType: b, aggregation: COUNT}\n"
+      "  - {slug: c, eventType: d}\n");
+  sources.further_checks = [](const Loaded& read) -> std::vector<Problem> {
+    EXPECT_EQ(read.settings.flush_interval, seconds(1)) << "as if it weren't given";
+    EXPECT_EQ(read.settings.stall_timeout, seconds(7));
+    EXPECT_EQ(read.settings.meters.size(), 1U) << "the other one lacks its aggregation";
+    return {{"", "", "meter a is odd; call it b", ""}};
+  };
+  EXPECT_THAT(problems_of(sources), ElementsAre(HasSubstr("flush_interval"), HasSubstr("aggregation: is missing"),
+                                                "meter a is odd; call it b"));
+  sources.file_text = "stall_timeout: 7s\nmeters: [{slug: a, eventType: b, aggregation: COUNT}]\n";
+  sources.further_checks = [](const Loaded&) { return std::vector<Problem>{{"here", "key", "what", "remedy"}}; };
+  EXPECT_THAT(problems_of(sources), ElementsAre("here: key: what; remedy"));
 }
 
 TEST(Load, an_unknown_variable_is_a_warning) {
@@ -352,7 +397,9 @@ TEST(Load, no_problem_shows_a_password) {
 TEST(Flags, every_setting_has_one_flag_and_one_variable) {
   EXPECT_EQ(flag_of("a.b_c"), "--a-b-c");
   EXPECT_EQ(variable_of("a.b_c"), "TIDEMARK_A_B_C");
-  ASSERT_EQ(flags().size(), setting_table().size());
+  const auto secrets = std::ranges::count_if(
+      setting_table(), [](const Setting& setting) { return std::holds_alternative<SecretType>(setting.type); });
+  ASSERT_EQ(flags().size() + static_cast<std::size_t>(secrets), setting_table().size());
   EXPECT_EQ(flags().front().name, "--data");
   EXPECT_EQ(flags().front().fallback, "./data");
 }

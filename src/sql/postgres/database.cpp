@@ -1,6 +1,7 @@
 #include <libpq-fe.h>
 
 #include <algorithm>
+#include <charconv>
 #include <map>
 #include <optional>
 #include <utility>
@@ -25,6 +26,19 @@ struct Target {
   std::optional<std::string> password;
 };
 
+/// libpq itself reads ports only when it connects, and would be asked again and again. One for each host, or one.
+bool are_ports(std::string_view text) {
+  while (true) {
+    const std::string_view port = text.substr(0, text.find(','));
+    std::uint16_t number = 0;
+    const auto [stopped, error] = std::from_chars(port.data(), port.data() + port.size(), number);
+    const bool whole = error == std::errc() && stopped == port.data() + port.size() && number > 0;
+    if (!whole && !port.empty()) return false;  // An empty one is the default.
+    if (port.size() == text.size()) return true;
+    text.remove_prefix(port.size() + 1);
+  }
+}
+
 Result<Target> parse_url(const std::string& url) {
   char* complaint = nullptr;
   PQconninfoOption* options = PQconninfoParse(url.c_str(), &complaint);
@@ -47,6 +61,11 @@ Result<Target> parse_url(const std::string& url) {
     }
   }
   PQconninfoFree(options);
+  if (const auto port = target.settings.find("port"); port != target.settings.end() && !are_ports(port->second)) {
+    return fail(Errc::kInvalidArgument,
+                "the database URL can't be read; expected postgres://USER@HOST:PORT/DATABASE: the port isn't a number "
+                "from 1 to 65535");
+  }
   return target;
 }
 

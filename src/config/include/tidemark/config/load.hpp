@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -21,6 +22,9 @@ inline constexpr std::uint64_t kMaxFileBytes = 1 << 20;
 inline constexpr std::size_t kMaxProblems = 50;
 inline constexpr std::size_t kMaxMeters = 1000;
 
+struct Loaded;
+struct Problem;
+
 /// Where settings come from. Flag over environment over file over default.
 struct Sources {
   std::string file_name;                 ///< For messages; unused without file_text.
@@ -29,6 +33,9 @@ struct Sources {
   std::vector<std::pair<std::string, std::string>> environment;
   /// What stands on the command line behind the options that others have taken: `--a-b-c VALUE` or `--a-b-c=VALUE`.
   std::vector<std::string> arguments;
+  /// Checks what settings mean that others know: its problems are told together with all the rest. It gets what could
+  /// be read: a setting that couldn't be is as if it weren't given, and a meter that couldn't be is left out.
+  std::function<std::vector<Problem>(const Loaded&)> further_checks = {};
 };
 
 /// Something wrong with a source, with the remedy.
@@ -36,9 +43,9 @@ struct Problem {
   std::string source;  ///< `FILE:LINE`, a variable or a flag; empty where several settings are at odds.
   std::string key;     ///< The setting; may be empty.
   std::string what;
-  std::string remedy;
+  std::string remedy;  ///< Empty where `what` says it already.
 
-  /// `source: key: what; remedy`.
+  /// `source: key: what; remedy`, without what is empty.
   std::string to_string() const;
   bool operator==(const Problem&) const = default;
 };

@@ -39,6 +39,7 @@ struct Settings {
   Address listen;
   std::string database;  ///< A URL that may hold a password: never log it, see redact_url(). Empty: sqlite in `data`.
   std::string database_password_file;
+  std::string database_password;  ///< Never log it.
   std::string database_schema;
   std::string database_role;
   microseconds statement_timeout{0};
