@@ -41,6 +41,7 @@ sql::TableShape dead_letter_table() {
 MigrationStep create(sql::TableShape table) {
   return [table = std::move(table)](sql::Session& session) -> Result<void> {
     TIDEMARK_TRY(session.execute(session.dialect().create_table(table)));
+    TIDEMARK_CRASH_POINT("flow.table_created");
     return {};
   };
 }

@@ -107,6 +107,7 @@ Result<void> create_tables(sql::Session& session) {
     TIDEMARK_CRASH_POINT("meters.table_created");
   }
   TIDEMARK_TRY(create_prune_index(session));
+  TIDEMARK_CRASH_POINT("meters.index_created");
   TIDEMARK_TRY(session.execute(create_totals_view(dialect)));
   return {};
 }

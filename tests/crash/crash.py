@@ -30,17 +30,19 @@ SETTINGS = {
 SHORT_WINDOWS = {"identity_window": "4s", "max_event_age": "2s", "max_future_skew": "1s"}
 NEEDS_EXPIRY = {"keyset.segment_dropped"}
 # Reached at every start, or before the doors open: nothing can be in flight, or no page was written yet.
-AT_START = {"flow.after_migration_step", "flow.migrated_kernel", "meters.table_created", "meters.migrated"}
+# Each is struck as often as a first start comes by: MariaDB commits every statement that makes a table.
+AT_START = {"flow.table_created": 4, "flow.after_migration_step": 2, "flow.migrated_kernel": 1, "meters.table_created": 3,
+            "meters.index_created": 1, "meters.migrated": 1}
 # Steps that a start reaches too are struck later, when there is load and pages have been written.
 OCCURRENCE = [(r"arrivals\.|log\.(before_write|after_write|after_sync)", 150), (r"flow\.|meters\.|sql\.", 4),
               (r"base\.", 6), (r"log\.segment_(prepared|rolled)", 3)]
 
 
-def occurrence_of(step):
-    """How many times the step is to be reached before it kills."""
+def occurrences_of(step):
+    """How many times the step is to be reached before it kills, for each round that it is struck in."""
     if step in AT_START:
-        return 1
-    return next((count for pattern, count in OCCURRENCE if re.match(pattern, step)), 1)
+        return range(1, AT_START[step] + 1)
+    return [next((count for pattern, count in OCCURRENCE if re.match(pattern, step)), 1)]
 
 
 class DoesNotCount(Failure):
@@ -236,8 +238,8 @@ def compare(database, ledger, exact_events):
     return differences
 
 
-def crash_round(database_name, step, seed):
-    """One round. `step`: where to stop dead; None kills at a random moment."""
+def crash_round(database_name, step, occurrence, seed):
+    """One round. `step`: where to stop dead, when reached for that time; None kills at a random moment."""
     chance = random.Random(seed)
     settings = dict(SETTINGS)
     short = step in NEEDS_EXPIRY
@@ -248,7 +250,7 @@ def crash_round(database_name, step, seed):
         server = Server(folder, database.url, settings)
         ledger = Ledger()
         producers = [Producer(server, ledger, seed * 100 + i, short) for i in range(6)]
-        crash_at = f"{step}:{occurrence_of(step)}" if step else None
+        crash_at = f"{step}:{occurrence}" if step else None
         if not server.start(crash_at=crash_at, expect_listening=False):
             expect(step and server.wait_dead(20) == -signal.SIGKILL, f"the server died at its start:\n{server.tail()}")
         else:
@@ -274,6 +276,14 @@ def crash_round(database_name, step, seed):
                     raise DoesNotCount("no page had been written at the kill")
         again = Server(folder, database.url, settings)
         again.start()
+        if not ledger.events:  # Killed before the doors opened: what was begun must work once it is done.
+            for producer in producers:
+                producer.server = again
+                producer.start()
+            await_true(lambda: len(ledger.events) > 1000, 20, "events after a start that was killed")
+            for producer in producers:
+                producer.stopping = True
+                producer.join(30)
         resend(producers, again)
         exact = not short
         try:
@@ -290,11 +300,11 @@ def crash_round(database_name, step, seed):
         return f"{len(ledger.events)} events, {ledger.cut_off} cut off"
 
 
-def counted_round(database_name, step, seed):
+def counted_round(database_name, step, occurrence, seed):
     """A round that counts: of three at most."""
     for attempt in range(3):
         try:
-            return crash_round(database_name, step, seed + attempt * 1_000_000)
+            return crash_round(database_name, step, occurrence, seed + attempt * 1_000_000)
         except DoesNotCount as reason:
             last = reason
     raise last
@@ -319,11 +329,13 @@ def main():
         for step in crash_steps():
             if not re.search(chosen.steps, step):
                 continue
-            seed += 1
-            cases.run(f"{name}: killed at {step}", lambda n=name, s=step, e=seed: counted_round(n, s, e))
+            for occurrence in occurrences_of(step):
+                seed += 1
+                cases.run(f"{name}: killed at {step} {occurrence}",
+                          lambda n=name, s=step, o=occurrence, e=seed: counted_round(n, s, o, e))
         for _ in range(chosen.rounds if chosen.steps == "." else 0):
             seed += 1
-            cases.run(f"{name}: killed at random", lambda n=name, e=seed: counted_round(n, None, e))
+            cases.run(f"{name}: killed at random", lambda n=name, e=seed: counted_round(n, None, None, e))
     cases.finish()
 
 
