@@ -151,6 +151,20 @@ Result<void> Server::Impl::make_flow() {
   return {};
 }
 
+namespace {
+
+/// A slug keeps what its rows are made of.
+Result<void> check_changes(const std::string& in_force, const std::vector<meters::Definition>& wanted) {
+  TIDEMARK_TRY_ASSIGN(const std::vector<meters::Definition> before, meters::decode_definitions(in_force));
+  std::string all;
+  for (const std::string& change : meters::refused_changes(before, wanted)) all.append("; ").append(change);
+  if (all.empty()) return {};
+  return fail(Errc::kInvalidArgument,
+              "a changed meter can't go on with the rows that it has: give it a new slug, or change it back" + all);
+}
+
+}  // namespace
+
 /// Starts the committer, and writes the meters into the log if they differ from those in force there.
 Result<void> Server::Impl::put_meters_into_force() {
   std::vector<std::string> problems;
@@ -161,7 +175,9 @@ Result<void> Server::Impl::put_meters_into_force() {
   auto reader = arrivals->log().reader();
   TIDEMARK_TRY(reader->seek(arrivals->log().synced_end()));
   const auto in_force = reader->sticky().find(log::RecordKind::kDefinitions);
-  const bool same = in_force != reader->sticky().end() && in_force->second == wanted;
+  const bool is_first = in_force == reader->sticky().end();
+  const bool same = !is_first && in_force->second == wanted;
+  if (!is_first) TIDEMARK_TRY(check_changes(in_force->second, *definitions));
 
   arrivals->start([this](const Error& error) {
     logging::error("the log failed; the process ends, since a second try could lie", {{"error", error}});

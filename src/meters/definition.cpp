@@ -210,6 +210,29 @@ Result<std::vector<Definition>> make_definitions(const std::vector<DefinitionSou
   return definitions;
 }
 
+std::vector<std::string> refused_changes(const std::vector<Definition>& in_force,
+                                         const std::vector<Definition>& wanted) {
+  std::vector<std::string> refused;
+  for (const Definition& now : wanted) {
+    const auto before = std::ranges::find(in_force, now.slug, &Definition::slug);
+    if (before == in_force.end()) continue;
+    const auto check = [&](std::string_view field, std::string_view was, std::string_view is) {
+      if (was == is) return;
+      const auto shown = [](std::string_view text) { return text.empty() ? "nothing" : std::string(text); };
+      refused.push_back("meter " + now.slug + ": " + std::string(field) + " was " + shown(was) + " and is " +
+                        shown(is));
+    };
+    check("eventType", before->event_type, now.event_type);
+    check("aggregation", aggregation_name(before->aggregation), aggregation_name(now.aggregation));
+    check("valueProperty", before->value_property, now.value_property);
+    for (const WindowSize size : now.windows) {
+      if (std::ranges::find(before->windows, size) != before->windows.end()) continue;
+      refused.push_back("meter " + now.slug + ": windows didn't have " + std::string(window_size_name(size)));
+    }
+  }
+  return refused;
+}
+
 std::string encode_definitions(const std::vector<Definition>& definitions) {
   std::vector<Definition> sorted = definitions;
   std::ranges::sort(sorted, {}, &Definition::slug);

@@ -458,6 +458,34 @@ def an_overflow_harms_itself_alone():
         expect(server.stop() == 0, "exit code")
 
 
+def meter(aggregation="SUM", value="$.amount", rest=""):
+    return f"\nmeters:\n  - {{slug: uses, eventType: use, aggregation: {aggregation}, valueProperty: {value}{rest}}}\n"
+
+
+def a_changed_meter_needs_a_new_slug():
+    with Folder() as folder:
+        database = Sqlite(folder)
+        server = Server(folder, database.url, SMALL, meter(rest=", windows: [TOTAL]"))
+        server.start()
+        send(server, 0, 100)
+        expect(server.stop() == 0, "exit code")
+        changes = {"aggregation was SUM and is MAX": meter("MAX", rest=", windows: [TOTAL]"),
+                   "valueProperty was $.amount and is $.other": meter(value="$.other", rest=", windows: [TOTAL]"),
+                   "windows didn't have DAY": meter(rest=", windows: [TOTAL, DAY]")}
+        for said, meters in changes.items():
+            server = Server(folder, database.url, SMALL, meters)
+            expect(not server.start(expect_listening=False), f"it started although {said}")
+            expect(server.wait_dead(30) == 2, f"the exit code isn't 2:\n{server.tail()}")
+            expect(said in server.tail() and "new slug" in server.tail(), f"`{said}` or the remedy isn't told:\n{server.tail()}")
+        server = Server(folder, database.url, SMALL, meter(rest=", windows: [TOTAL], groupBy: {kind: $.kind}"))
+        server.start()
+        send(server, 100, 100)
+        await_uses(database, 200)
+        groups = database.query("SELECT group_values, SUM(events) FROM tidemark_totals GROUP BY group_values ORDER BY 1")
+        expect(groups == [['{"kind":"k"}', "100"], ["{}", "100"]], f"{groups}")
+        expect(server.stop() == 0, "exit code")
+
+
 def main():
     cases = Cases()
     cases.run("a lost data directory under its database is refused", lost_data_directory)
@@ -480,6 +508,7 @@ def main():
     cases.run("a flow that makes no attempt is told by /readyz", a_flow_that_makes_no_attempt_is_told_by_readyz)
     cases.run("an Idempotency-Key counts once across kill -9", an_idempotency_key_counts_once_across_kill)
     cases.run("an overflow harms itself alone", an_overflow_harms_itself_alone)
+    cases.run("a changed meter needs a new slug", a_changed_meter_needs_a_new_slug)
     cases.finish()
 
 

@@ -101,6 +101,36 @@ TEST(Definitions, that_cannot_be_read_are_refused) {
   }
 }
 
+Definition sum_of_tokens() {
+  return {"tokens", "prompt", Aggregation::kSum, "$.tokens", {}, {WindowSize::kTotal, WindowSize::kDay}};
+}
+
+TEST(RefusedChanges, are_those_that_would_mix_what_the_rows_are_made_of) {
+  Definition changed = sum_of_tokens();
+  changed.event_type = "call";
+  changed.aggregation = Aggregation::kCount;
+  changed.value_property.clear();
+  changed.windows = {WindowSize::kTotal, WindowSize::kHour, WindowSize::kMonth};
+  EXPECT_THAT(
+      refused_changes({sum_of_tokens()}, {changed}),
+      ElementsAre("meter tokens: eventType was prompt and is call", "meter tokens: aggregation was SUM and is COUNT",
+                  "meter tokens: valueProperty was $.tokens and is nothing", "meter tokens: windows didn't have HOUR",
+                  "meter tokens: windows didn't have MONTH"));
+}
+
+TEST(RefusedChanges, are_not_those_that_keep_every_row_right) {
+  Definition grouped = sum_of_tokens();
+  grouped.group_by = {{"model", "$.model"}};
+  grouped.windows = {WindowSize::kDay};
+  Definition other = sum_of_tokens();
+  other.slug = "other";
+  other.aggregation = Aggregation::kMax;
+  EXPECT_THAT(refused_changes({sum_of_tokens()}, {sum_of_tokens()}), IsEmpty());
+  EXPECT_THAT(refused_changes({sum_of_tokens()}, {grouped}), IsEmpty());
+  EXPECT_THAT(refused_changes({sum_of_tokens()}, {other}), IsEmpty()) << "one taken out, one added";
+  EXPECT_THAT(refused_changes({}, {sum_of_tokens()}), IsEmpty());
+}
+
 TEST(JsonPath, reads_names_indexes_and_quoted_names) {
   EXPECT_THAT(must(parse_json_path("$.a.b_2")), ElementsAre(PathStep("a"), PathStep("b_2")));
   EXPECT_THAT(must(parse_json_path("$.a[0][12]")), ElementsAre(PathStep("a"), PathStep(0u), PathStep(12u)));

@@ -45,6 +45,12 @@ struct DefinitionSource {
 Result<std::vector<Definition>> make_definitions(const std::vector<DefinitionSource>& sources,
                                                  std::vector<std::string>& problems);
 
+/// Tells each change that would make the rows of a meter wrong, with the slug: rows stay when a definition changes, so
+/// a slug keeps eventType, aggregation and valueProperty, and gets no further windows. All else may change: groupBy
+/// splits the rows from there on, and a window that is left out isn't counted on.
+std::vector<std::string> refused_changes(const std::vector<Definition>& in_force,
+                                         const std::vector<Definition>& wanted);
+
 /// The canonical JSON of a set of definitions, as it is put into the log (kind kDefinitions), and back.
 std::string encode_definitions(const std::vector<Definition>& definitions);
 Result<std::vector<Definition>> decode_definitions(std::string_view json);
