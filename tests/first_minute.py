@@ -180,6 +180,28 @@ def empty_skips_the_import():
         expect(again.end() == 0, "SIGTERM didn't end with 0")
 
 
+def the_look_into_the_database_is_for_the_one_that_is_used():
+    """And shows no password."""
+    server_of = lambda url: ["--database", url, "--shutdown-timeout", "1s"]
+    query = " \"SELECT meter, subject, value, events FROM {}tidemark_totals_view WHERE subject = 'try/me' AND window_size = 'TOTAL'\""
+    cases = {
+        "psql 'postgres://u@127.0.0.1:1/d?sslmode=disable' -c" + query.format("usage."):
+            server_of("postgres://u:hunter2@127.0.0.1:1/d?sslmode=disable&sslpassword=hunter3") + ["--database-schema", "usage"],
+        "mariadb --user=u --password --host=127.0.0.1 --port=1 d -e" + query.format(""): server_of("mysql://u:hunter2@127.0.0.1:1/d"),
+        "sqlite3 @/other.db" + query.format(""): server_of("sqlite:@/other.db"),
+        "sqlite3 @/data/tidemark.db" + query.format(""): [],
+    }
+    for line, options in cases.items():
+        with Folder() as folder:
+            run = Run(folder, "--empty", "--data", f"{folder}/data", "--listen", "127.0.0.1:0",
+                      *[option.replace("@", folder) if "sqlite" in option else option for option in options])
+            text = run.serving()
+            line = line.replace("@/", folder + "/")
+            expect(f"   {line}\n" in text, f"`{line}` isn't said:\n{text}")
+            expect("hunter" not in text, f"a password is shown:\n{text}")
+            expect(run.end() == 0, "SIGTERM didn't end with 0")
+
+
 def mishap(options, prepare, words, code):
     with Folder() as folder:
         prepare(folder)
@@ -196,6 +218,7 @@ def main():
     cases.run("a shallow clone leaves its end out and says so", shallow_clone_leaves_its_end_out)
     cases.run("without a history the sample is counted", without_history_the_sample_is_counted)
     cases.run("--empty skips the import", empty_skips_the_import)
+    cases.run("the look into the database is for the one that is used", the_look_into_the_database_is_for_the_one_that_is_used)
     busy = socket.create_server(("127.0.0.1", 0))
     port = busy.getsockname()[1]
     cases.run("a port in use is named with the remedy", lambda: mishap(
