@@ -679,7 +679,8 @@ def passwords(name):
         expect(server.stop() == 0, "SIGTERM didn't end with 0")
         expect(wrong not in server.tail(1 << 24), "the log shows the wrong password")
         del settings["database_password_file"]
-        ways = [{"TIDEMARK_DATABASE": place.server_url(password=PASSWORD)}]
+        ways = [{"TIDEMARK_DATABASE": place.server_url(password=PASSWORD)},
+                {"TIDEMARK_DATABASE": place.server_url(), "TIDEMARK_DATABASE_PASSWORD": PASSWORD}]
         if name == "postgres":
             ways.append({"TIDEMARK_DATABASE": place.server_url(), "PGPASSWORD": PASSWORD})
         for number, environment in enumerate(ways, 1):
