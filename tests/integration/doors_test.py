@@ -6,12 +6,13 @@ import json
 import os
 import re
 import socket
+import subprocess
 import sys
 import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from harness import Cases, Failure, Folder, Server, Sqlite, await_true, expect
+from harness import BINARY, Cases, Failure, Folder, Server, Sqlite, await_true, expect
 
 KEY = "dddddddd-1234-5678-1234-567812345678"
 SETTINGS = {"max_body_bytes": "256 KiB", "disk_reserve_bytes": "1 MiB", "keyset_memory_bytes": "1 MiB", "flush_interval": "50ms"}
@@ -529,6 +530,28 @@ def clients_that_go_away(doors):
     await_true(lambda: read()[0] == 200 and json.loads(read()[1])["value"] == 51, 10, f"51 whole requests: {read()[1]}")
 
 
+def send_from_the_shell(doors):
+    """`tidemark send`: its last line and its exit code are what scripts hang on."""
+    url = f"http://127.0.0.1:{doors.server.port}"
+
+    def send(lines, *options, **environment):
+        return subprocess.run([BINARY, "send", *options, "-"], input="".join(json.dumps(line) + "\n" for line in lines), text=True,
+                              capture_output=True, timeout=60, env={**os.environ, **environment})
+    good, other = [doors.event() for _ in range(1200)], doors.event()
+    done = send(good, "--server", url)
+    expect((done.returncode, done.stdout) == (0, "new=1200 duplicate=0 conflict=0 too_late=0 invalid=0\n"), f"{done}")
+    done = send(good, TIDEMARK_SERVER=url, TIDEMARK_TOKEN="not-asked-for")
+    expect((done.returncode, done.stdout) == (0, "new=0 duplicate=1200 conflict=0 too_late=0 invalid=0\n"), f"{done}")
+    bad = [good[0] | {"data": {"amount": 2}}, doors.event(time="2001-01-01T00:00:00Z"), doors.event(subject=""), other]
+    done = send(bad, "--server", url)
+    expect((done.returncode, done.stdout) == (1, "new=1 duplicate=0 conflict=1 too_late=1 invalid=1\n"), f"{done}")
+    for line in ("line 1: conflict", "line 2: too_late", "line 3: invalid: subject"):
+        expect(line in done.stderr, f"`{line}` isn't said: {done.stderr}")
+    done = send([other], "--json", "--server", url)
+    expect(done.returncode == 0 and json.loads(done.stdout)["duplicate"] == 1, f"{done}")
+    expect(send([other], "--serve", url).returncode == 2, "an unknown flag")
+
+
 def operations(doors):
     for path, word in (("/healthz", b"alive"), ("/readyz", b"ready")):
         status, body, headers = doors.server.request("GET", path)
@@ -690,6 +713,7 @@ def main():
             cases.run("heads that aren't HTTP", lambda: heads_that_are_not_http(doors))
             cases.run("connections are kept, requests may be pipelined", lambda: connections_are_kept(doors))
             cases.run("clients that go away", lambda: clients_that_go_away(doors))
+            cases.run("tidemark send tells what became of each event", lambda: send_from_the_shell(doors))
             cases.run("the doors of operations", lambda: operations(doors))
             cases.run("the id of a refused request is in the log", request_ids_are_in_the_log)
             cases.run("metrics as agreed", lambda: metrics_as_agreed(doors))
