@@ -1,11 +1,14 @@
 #include "tidemark/arrivals/arrivals.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <future>
 #include <map>
 #include <set>
 #include <thread>
+#include <utility>
 
 #include "tidemark/arrivals/codec.hpp"
 #include "tidemark/base/testing/manual_clock.hpp"
@@ -16,12 +19,18 @@ namespace tidemark::arrivals {
 namespace {
 
 using std::chrono::hours;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 constexpr microseconds kDay = hours(24);
 
 /// Counts what comes back, for a thread that waits for it.
 class CountingSink final : public CompletionSink {
  public:
+  /// Called once, on the committer's thread, when something came back. Set before anything is sent.
+  std::function<void()> when_back;
+
   void completed(std::span<Submission* const> submissions) noexcept override {
+    if (auto call = std::exchange(when_back, nullptr)) call();
     const std::lock_guard lock(mutex_);
     back_ += submissions.size();
     arrived_.notify_all();  // Under the lock: who waits may destroy the sink at once.
@@ -95,6 +104,16 @@ class ArrivalsTest : public testing::Test {
       item.time = sent.time.value_or(Timestamp{});
       submission.items.push_back(item);
     }
+  }
+
+  /// While the committer answers `before`, the others begin to wait: they are its next group.
+  void submit_in_one_group(
+      Submission& before, const std::vector<Submission*>& others, const std::function<void()>& also = [] {}) {
+    sink_.when_back = [this, others, also] {
+      also();
+      for (Submission* other : others) EXPECT_TRUE(arrivals_->submit(*other));
+    };
+    ASSERT_TRUE(arrivals_->submit(before));
   }
 
   /// Sends one request and waits for its verdicts, written as one letter each: n, d, c, t; empty on an error.
@@ -353,6 +372,38 @@ TEST(ArrivalsFaults, whatever_operation_fails_and_then_loses_power_nothing_ackno
     }
   }
   EXPECT_GT(struck, 50) << "too few faults struck for this to prove anything";
+}
+
+TEST_F(ArrivalsTest, the_same_identity_from_two_requests_in_one_group_is_new_once) {
+  Submission before, first, second;
+  fill(before, {{"before"}});
+  fill(first, {{"a", "1"}});
+  fill(second, {{"a", "1"}, {"a", "2"}, {"b", "1"}});
+  start();
+  submit_in_one_group(before, {&first, &second});
+  sink_.wait_for(sent_ += 3);
+  EXPECT_EQ(letters(first), "n");
+  EXPECT_EQ(letters(second), "dcn");
+  EXPECT_THAT(metrics_->exposition(), HasSubstr("tidemark_arrivals_group_submissions_count 2\n"));
+  EXPECT_THAT(metrics_->exposition(), HasSubstr("tidemark_arrivals_group_submissions_sum 3\n"));
+  EXPECT_THAT(logged(), ElementsAre("before", "a", "b"));
+}
+
+TEST_F(ArrivalsTest, a_repeat_is_no_duplicate_when_the_sync_of_its_owner_fails) {
+  Submission before, owner, repeat;
+  fill(before, {{"before"}});
+  fill(owner, {{"a", "1"}});
+  fill(repeat, {{"a", "1"}, {"a", "2"}});
+  start();
+  submit_in_one_group(before, {&owner, &repeat}, [this] {
+    files_.inject(
+        {.operation = FileOperation::kSync, .code = Errc::kIo, .path_contains = "data/log/", .repeats = true});
+  });
+  sink_.wait_for(sent_ += 3);
+  for (const Submission* submission : {&owner, &repeat}) {
+    ASSERT_FALSE(submission->outcome) << letters(*submission);
+    EXPECT_EQ(submission->outcome.error().code(), Errc::kUnavailable);
+  }
 }
 
 TEST_F(ArrivalsTest, a_failed_sync_answers_unavailable_and_ends_the_process) {
