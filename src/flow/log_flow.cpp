@@ -231,6 +231,7 @@ Result<void> LogFlow::Impl::commit_page() {
   commit.effect.complete_through = commit.to.complete_through;
   commit.effect.at_end = page.at_end();
   commit.effect.items = page.items();
+  commit.effect.bytes = page.finished_bytes();
   commit.effect.rows = poison ? 0 : fold.pending_rows();
 
   std::vector<DeadLetter> dead = page.damage();

@@ -27,6 +27,7 @@ Result<void> PageGatherer::begin(log::Position from, Care care, PageBounds bound
   at_end_ = false;
   items_ = 0;
   bytes_ = 0;
+  finished_bytes_ = 0;
   complete_through_.reset();
   damage_.clear();
   last_record_ = nullptr;
@@ -100,6 +101,7 @@ void PageGatherer::take(const log::Record& record) {
   fold_.add(record, first, end);
   items_ += end - first;
   bytes_ += record.payload.size();
+  if (end == count) finished_bytes_ += record.payload.size();
   if (end > first) {
     last_record_ = &record;
     last_index_ = end - 1;

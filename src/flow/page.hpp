@@ -41,6 +41,8 @@ class PageGatherer {
   /// Where the page after this one begins.
   log::Position next() const noexcept { return next_; }
   std::size_t items() const noexcept { return items_; }
+  /// Of the records of which this page takes the last item.
+  std::size_t finished_bytes() const noexcept { return finished_bytes_; }
   /// When the first record was read.
   MonotonicTime started() const noexcept { return started_; }
   /// Everything acknowledged before is at or before next(). Nothing where that isn't known.
@@ -69,6 +71,7 @@ class PageGatherer {
   bool at_end_ = false;
   std::size_t items_ = 0;
   std::size_t bytes_ = 0;
+  std::size_t finished_bytes_ = 0;
   MonotonicTime started_{};
   std::optional<Timestamp> complete_through_;
   std::vector<DeadLetter> damage_;

@@ -37,6 +37,8 @@ Probe::Probe(Metrics& metrics, std::string_view flow, log::Log& log, Clock& cloc
                                   {{"flow", flow}})),
       items_(
           metrics.counter("tidemark_flow_items_total", "Items committed to SQL or dead-lettered.", {{"flow", flow}})),
+      bytes_(metrics.counter("tidemark_flow_bytes_total", "Bytes of the records that committed pages finished.",
+                             {{"flow", flow}})),
       pages_(metrics.counter("tidemark_flow_pages_total", "Pages committed.", {{"flow", flow}})),
       rows_(metrics.counter("tidemark_flow_rows_total", "Rows written by committed pages.", {{"flow", flow}})),
       retries_(
@@ -83,6 +85,7 @@ void Probe::committed(const PageEffect& effect) {
   status_.dead_letters += effect.dead_letters;
   set_state(effect.at_end ? FlowState::kRunning : FlowState::kCatchingUp, "");
   items_.add(static_cast<double>(effect.items));
+  bytes_.add(static_cast<double>(effect.bytes));
   rows_.add(static_cast<double>(effect.rows));
   dead_letters_.add(static_cast<double>(effect.dead_letters));
 }

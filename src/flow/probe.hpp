@@ -22,6 +22,7 @@ struct PageEffect {
   std::optional<Timestamp> complete_through;
   bool at_end = false;
   std::size_t items = 0;
+  std::size_t bytes = 0;
   std::size_t rows = 0;
   std::size_t dead_letters = 0;
 };
@@ -62,6 +63,7 @@ class Probe {
   Gauge& last_success_;
   std::array<Gauge*, kStates> states_{};
   Counter& items_;
+  Counter& bytes_;
   Counter& pages_;
   Counter& rows_;
   Counter& retries_;

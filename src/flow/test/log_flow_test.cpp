@@ -659,6 +659,8 @@ TEST(LogFlowStatus, metrics_that_are_not_known_are_left_out) {
   EXPECT_THAT(after, HasSubstr("tidemark_flow_lag_seconds{flow=\"sums\"} 3"));
   EXPECT_THAT(after, HasSubstr("tidemark_flow_backlog_bytes{flow=\"sums\"} 0"));
   EXPECT_THAT(after, HasSubstr("tidemark_flow_items_total{flow=\"sums\"} 30"));
+  const std::string bytes = std::to_string(encode(many(30)).size() + 24);  // And the start record.
+  EXPECT_THAT(after, HasSubstr("tidemark_flow_bytes_total{flow=\"sums\"} " + bytes + "\n"));
   EXPECT_THAT(after, HasSubstr("tidemark_flow_rows_total{flow=\"sums\"} 10"));
   EXPECT_THAT(after, HasSubstr("tidemark_flow_pages_total{flow=\"sums\"} 1"));
   EXPECT_THAT(after, HasSubstr("tidemark_flow_state{flow=\"sums\",state=\"running\"} 1"));
