@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <filesystem>
 #include <system_error>
@@ -55,6 +56,18 @@ auto uninterrupted(Call call) noexcept {
   return result;
 }
 
+constexpr std::uint64_t kDirectGrain = 4096;  // What every block device takes without the cache.
+struct alignas(kDirectGrain) ZeroBlock {
+  std::array<std::byte, kDirectGrain> bytes;
+};
+std::array<ZeroBlock, 256> zero_blocks;  // Never written, so it takes no memory.
+
+/// The first of `size` zeros, or as many as there are at once.
+Bytes zeros(std::uint64_t size) noexcept {
+  const Bytes all = std::as_bytes(std::span(zero_blocks));
+  return all.first(std::min<std::uint64_t>(size, all.size()));
+}
+
 /// Owns a file descriptor.
 class Descriptor {
  public:
@@ -94,13 +107,25 @@ class PosixFile final : public File {
   }
 
   Result<void> write_at(std::uint64_t offset, Bytes data) override {
-    while (!data.empty()) {
-      const ssize_t put = uninterrupted(
-          [&] { return ::pwrite(descriptor_.number(), data.data(), data.size(), static_cast<off_t>(offset)); });
-      if (put == -1) return system_failure("write", path_, errno);
-      data = data.subspan(static_cast<std::size_t>(put));
-      offset += static_cast<std::uint64_t>(put);
+    if (const int error = write_all(offset, data)) return system_failure("write", path_, error);
+    return {};
+  }
+
+  Result<void> write_zeros(std::uint64_t offset, std::uint64_t size) override {
+    const int flags = ::fcntl(descriptor_.number(), F_GETFL);
+    if (offset % kDirectGrain != 0 || size % kDirectGrain != 0 || flags == -1 ||
+        ::fcntl(descriptor_.number(), F_SETFL, flags | O_DIRECT) == -1) {
+      return File::write_zeros(offset, size);
     }
+    int error = 0;
+    for (std::uint64_t done = 0; done < size && error == 0;) {
+      const Bytes part = zeros(size - done);
+      error = write_all(offset + done, part);
+      done += part.size();
+    }
+    ::fcntl(descriptor_.number(), F_SETFL, flags);
+    if (error == EINVAL) return File::write_zeros(offset, size);  // A device with a coarser grain.
+    if (error != 0) return system_failure("write", path_, error);
     return {};
   }
 
@@ -125,6 +150,18 @@ class PosixFile final : public File {
   }
 
  private:
+  /// Returns the error number, or 0.
+  int write_all(std::uint64_t offset, Bytes data) noexcept {
+    while (!data.empty()) {
+      const ssize_t put = uninterrupted(
+          [&] { return ::pwrite(descriptor_.number(), data.data(), data.size(), static_cast<off_t>(offset)); });
+      if (put == -1) return errno;
+      data = data.subspan(static_cast<std::size_t>(put));
+      offset += static_cast<std::uint64_t>(put);
+    }
+    return 0;
+  }
+
   const std::string path_;
   const Descriptor descriptor_;
 };
@@ -168,6 +205,16 @@ Result<void> write_new_contents(FileSystem& files, const std::string& path, Byte
 }
 
 }  // namespace
+
+Result<void> File::write_zeros(std::uint64_t offset, std::uint64_t size) {
+  while (size > 0) {
+    const Bytes part = zeros(size);
+    TIDEMARK_TRY(write_at(offset, part));
+    offset += part.size();
+    size -= part.size();
+  }
+  return {};
+}
 
 Result<std::unique_ptr<File>> PosixFileSystem::open(const std::string& path, OpenMode mode) {
   TIDEMARK_TRY_ASSIGN(auto descriptor, open_descriptor(path, flags_of(mode)));

@@ -22,6 +22,9 @@ constexpr std::uint64_t kSegmentBytesMax = 4ull << 30;
 // echo of its sticky records always fit an empty segment.
 constexpr std::uint64_t kGroupShare = 2;
 constexpr std::uint64_t kStickyShare = 8;
+// A write ends with zeros up to here, as they stand in the file: the system need not read the rest of a page whose part
+// it gets, since segments are prepared past its cache.
+constexpr std::uint64_t kPageBytes = 4u << 10;
 // The next segment is prepared once this share of the current one is used: early enough to be ready when it is needed,
 // late enough that a log which hardly grows takes the space of one segment.
 constexpr std::uint64_t kPrepareShare = 4;
@@ -195,7 +198,10 @@ Result<void> Log::Impl::write_group(GroupBuilder& group, const StickyPtr& after,
   const std::size_t frame_bytes = group.buffer_.size();
   group.buffer_.append(echo);
   group.buffer_.resize(align_frame(group.buffer_.size()));
-  const auto frames = std::as_writable_bytes(std::span(group.buffer_));
+  const std::size_t written_bytes = group.buffer_.size();
+  const std::uint64_t page_end = (tail_at + written_bytes + kPageBytes - 1) / kPageBytes * kPageBytes;
+  group.buffer_.resize(std::min(page_end, tail_head->file_bytes) - tail_at);
+  const auto frames = std::as_writable_bytes(std::span(group.buffer_)).first(written_bytes);
   seal_frame(frames.first(frame_bytes), head, tail_head->space, tail_at);
   if (!echo.empty()) {
     FrameHead echo_head = head;
@@ -208,8 +214,7 @@ Result<void> Log::Impl::write_group(GroupBuilder& group, const StickyPtr& after,
   }
 
   TIDEMARK_CRASH_POINT("log.before_write");
-  auto written = tail->write_at(tail_at, frames);
-  const std::size_t written_bytes = frames.size();
+  auto written = tail->write_at(tail_at, as_bytes(group.buffer_));
   group.buffer_.resize(plain_bytes);
   if (!written) return fail(poison(std::move(written).error()));
   TIDEMARK_CRASH_POINT("log.after_write");

@@ -263,14 +263,6 @@ Result<void> rewrite(File& file, std::uint64_t from, std::uint64_t end) {
   return {};
 }
 
-Result<void> write_zeros(File& file, std::uint64_t from, std::uint64_t end) {
-  const std::vector<std::byte> zeros(std::min<std::uint64_t>(kScanChunk, end - from));
-  for (std::uint64_t at = from; at < end; at += zeros.size()) {
-    TIDEMARK_TRY(file.write_at(at, Bytes(zeros).first(std::min<std::uint64_t>(zeros.size(), end - at))));
-  }
-  return {};
-}
-
 }  // namespace
 
 Result<FoundLog> find_log(FileSystem& files, const LogOptions& options) {
@@ -306,7 +298,8 @@ Result<RecoveredTail> recover_tail(FileSystem& files, Segment& tail) {
   TailScan scan(tail, *result.file, result);
   TIDEMARK_TRY(scan.run(end));
   TIDEMARK_TRY(rewrite(*result.file, scan.proven_to(), tail.data_end));
-  if (!result.must_roll && end > tail.data_end) TIDEMARK_TRY(write_zeros(*result.file, tail.data_end, end));
+  if (!result.must_roll && end > tail.data_end)
+    TIDEMARK_TRY(result.file->write_zeros(tail.data_end, end - tail.data_end));
   TIDEMARK_TRY(result.file->sync());
   return result;
 }

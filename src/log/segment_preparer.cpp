@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <utility>
-#include <vector>
 
 #include "tidemark/base/crash_point.hpp"
 
@@ -66,11 +65,9 @@ Result<std::unique_ptr<File>> SegmentPreparer::make(const std::stop_token& stop)
 Result<std::unique_ptr<File>> SegmentPreparer::fill(const std::stop_token& stop) {
   TIDEMARK_TRY_ASSIGN(auto file, files_.open(path_, OpenMode::kCreate));
   TIDEMARK_TRY(file->truncate(0));  // What an earlier attempt left.
-  const std::vector<std::byte> zeros(std::min(bytes_, kZeroStep));
-  for (std::uint64_t at = 0; at < bytes_; at += zeros.size()) {
+  for (std::uint64_t at = 0; at < bytes_; at += kZeroStep) {
     if (stop.stop_requested()) return fail(Errc::kCancelled, "the log closes");
-    const std::uint64_t size = std::min<std::uint64_t>(zeros.size(), bytes_ - at);
-    TIDEMARK_TRY(file->write_at(at, Bytes(zeros).first(size)));
+    TIDEMARK_TRY(file->write_zeros(at, std::min(kZeroStep, bytes_ - at)));
   }
   TIDEMARK_TRY(file->sync());
   TIDEMARK_CRASH_POINT("log.segment_prepared");

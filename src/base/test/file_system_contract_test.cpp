@@ -70,6 +70,28 @@ TYPED_TEST(FileSystemContract, create_makes_a_file_and_keeps_one_that_exists) {
   EXPECT_EQ(this->get(this->path("a")), "one");
 }
 
+TYPED_TEST(FileSystemContract, zeros_replace_exactly_what_they_are_written_over) {
+  constexpr std::uint64_t kBlock = 4096;
+  constexpr std::uint64_t kSize = 3 << 20;
+  // Whole blocks may pass by the cache, which holds the letters; the rest goes through it.
+  for (const auto& [offset, size] : {std::pair(kBlock, 2 * kBlock),
+                                     {kBlock + 1, kBlock},
+                                     {kBlock, std::uint64_t{5}},
+                                     {std::uint64_t{0}, kSize},
+                                     {kSize, kBlock},
+                                     {kSize, std::uint64_t{0}}}) {
+    std::string expected(kSize, 'x');
+    this->put(this->path("a"), expected);
+    const auto file = must(this->files().open(this->path("a"), OpenMode::kWrite));
+    must(file->write_zeros(offset, size));
+    must(file->write_at(kSize - 1, as_bytes(std::string_view("y"))));
+    expected.resize(std::max(kSize, offset + size), 'x');
+    expected.replace(offset, size, size, '\0');
+    expected[kSize - 1] = 'y';
+    EXPECT_EQ(must(read_file(this->files(), this->path("a"), 2 * kSize)), expected) << offset << "+" << size;
+  }
+}
+
 TYPED_TEST(FileSystemContract, create_new_refuses_a_file_that_exists) {
   ASSERT_TRUE(this->files().open(this->path("a"), OpenMode::kCreateNew));
   const auto again = this->files().open(this->path("a"), OpenMode::kCreateNew);

@@ -20,6 +20,9 @@ class File {
   virtual Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> out) = 0;
   /// Writes all of `data` at `offset`, or fails; after a failure the range holds any mix of old and new bytes.
   virtual Result<void> write_at(std::uint64_t offset, Bytes data) = 0;
+  /// As write_at, with zeros: meant for space that is filled long before it is used, so what the system's cache would
+  /// cost is saved where offset, size and file system allow it.
+  virtual Result<void> write_zeros(std::uint64_t offset, std::uint64_t size);
   /// Makes what was written durable (fdatasync). After a failure nothing is known about any write since the last
   /// success, and a second call may lie: the caller must give the file up.
   virtual Result<void> sync() = 0;
