@@ -107,6 +107,8 @@ def counts_the_history_and_survives_kill(folder, repo, wanted):
     expect("lines_added" in text, f"no table in:\n{text}")
     expect(stored(data) == wanted, f"{stored(data)} in SQL, {wanted} in git")
     expect(f"new={wanted[0]} " in text, f"not all were new:\n{text}")
+    command = f"run --repo {repo} --data {data} --listen 127.0.0.1:0"
+    expect(f"; {ROOT}/{command}\n" in text, f"the command to type again isn't this one:\n{text}")
     os.kill(run.server_pid(), signal.SIGKILL)
     expect(run.process.wait(30) == 137, f"./run answered {run.process.returncode} after kill -9")
     again = Run(folder, "--data", data, "--listen", "127.0.0.1:0")
