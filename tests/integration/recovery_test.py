@@ -13,7 +13,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from harness import BINARY, Cases, Failure, Folder, Server, Sqlite, await_true, expect
+from harness import BINARY, Cases, Failure, Folder, Server, Sqlite, await_true, expect, open_database
 
 SMALL = {"log_segment_bytes": "1 MiB", "keyset_memory_bytes": "1 MiB", "max_body_bytes": "256 KiB", "disk_reserve_bytes": "1 MiB",
          "flush_interval": "50ms"}
@@ -39,7 +39,7 @@ def send(server, first, count, size=500):
 
 def uses(database):
     rows = database.query("SELECT SUM(events) FROM tidemark_totals WHERE meter = 'uses' AND window_size = 'TOTAL'")
-    return int(rows[0][0]) if rows and rows[0][0] not in ("None", "NULL") else 0
+    return int(float(rows[0][0])) if rows and rows[0][0] not in ("None", "NULL", "") else 0
 
 
 def await_uses(database, count):
@@ -62,9 +62,9 @@ def refused(server, *words):
         expect(word in server.tail(), f"`{word}` isn't said:\n{server.tail()}")
 
 
-def lost_data_directory():
+def lost_data_directory(name):
     with Folder() as folder:
-        database = Sqlite(folder)
+        database = open_database(name, folder)
         server = Server(folder, database.url, SMALL)
         server.start()
         send(server, 0, 1000)
@@ -72,11 +72,12 @@ def lost_data_directory():
         shutil.rmtree(server.data)
         refused(server, "restore", "another log")
         expect(uses(database) == 1000, "the totals changed")
+        database.drop()
 
 
-def older_data_directory_under_a_newer_database():
+def older_data_directory_under_a_newer_database(name):
     with Folder() as folder:
-        database = Sqlite(folder)
+        database = open_database(name, folder)
         server = Server(folder, database.url, SMALL)
         server.start()
         send(server, 0, 1000)
@@ -92,12 +93,12 @@ def older_data_directory_under_a_newer_database():
         shutil.rmtree(server.data)
         shutil.copytree(f"{folder}/older", server.data)
         elsewhere = Server(folder, f"sqlite:{folder}/elsewhere.db", SMALL)
-        shutil.copy(database.path, f"{folder}/newer.db")
         elsewhere.start()
         send(elsewhere, 5000, 5000)
         expect(elsewhere.stop() == 0, "exit code")
         refused(server, "restore")
         expect(uses(database) == 2000, "the totals changed")
+        database.drop()
 
 
 def older_database_under_a_newer_data_directory():
@@ -488,8 +489,10 @@ def a_changed_meter_needs_a_new_slug():
 
 def main():
     cases = Cases()
-    cases.run("a lost data directory under its database is refused", lost_data_directory)
-    cases.run("an older data directory under a newer database is refused", older_data_directory_under_a_newer_database)
+    for name in ("sqlite", "postgres", "mysql"):
+        cases.run(f"{name}: a lost data directory under its database is refused", lambda n=name: lost_data_directory(n))
+        cases.run(f"{name}: an older data directory under a newer database is refused",
+                  lambda n=name: older_data_directory_under_a_newer_database(n))
     cases.run("an older database catches up from the log", older_database_under_a_newer_data_directory)
     cases.run("an older database under a trimmed log is refused", older_database_under_a_trimmed_log)
     cases.run("a second server on one database is refused", two_servers_on_one_database)
