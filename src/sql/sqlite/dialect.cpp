@@ -44,16 +44,16 @@ std::string merge_expression(const UpsertShape& shape, const UpsertColumn& colum
   return old_value;
 }
 
-std::string insert_clause(const UpsertShape& shape) {
+std::string insert_clause(const UpsertShape& shape, std::size_t rows = 1) {
   std::vector<std::string> names;
   std::vector<std::string> keys;
   for (const UpsertColumn& column : shape.columns) {
     names.push_back(quote_identifier(column.column.name));
     if (column.merge == Merge::kKey) keys.push_back(names.back());
   }
-  const std::vector<std::string> marks(names.size(), "?");
-  return "INSERT INTO " + quote_identifier(shape.table) + " (" + join(names, ", ") + ") VALUES (" + join(marks, ", ") +
-         ") ON CONFLICT (" + join(keys, ", ") + ") DO ";
+  const std::string row = "(" + join(std::vector<std::string>(names.size(), "?"), ", ") + ")";
+  return "INSERT INTO " + quote_identifier(shape.table) + " (" + join(names, ", ") + ") VALUES " +
+         join(std::vector<std::string>(rows, row), ", ") + " ON CONFLICT (" + join(keys, ", ") + ") DO ";
 }
 
 }  // namespace
@@ -93,14 +93,14 @@ std::string SqliteDialect::column_type(const Column& column) const {
   return "TEXT";
 }
 
-std::string upsert_statement(const UpsertShape& shape) {
+std::string upsert_statement(const UpsertShape& shape, std::size_t rows) {
   std::vector<std::string> assignments;
   for (const UpsertColumn& column : shape.columns) {
     if (column.merge == Merge::kKey || column.merge == Merge::kKeep) continue;
     assignments.push_back(quote_identifier(column.column.name) + " = " + merge_expression(shape, column));
   }
-  if (assignments.empty()) return insert_missing_statement(shape);
-  return insert_clause(shape) + "UPDATE SET " + join(assignments, ", ");
+  if (assignments.empty()) return insert_clause(shape, rows) + "NOTHING";
+  return insert_clause(shape, rows) + "UPDATE SET " + join(assignments, ", ");
 }
 
 std::string insert_missing_statement(const UpsertShape& shape) {

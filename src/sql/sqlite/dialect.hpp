@@ -12,8 +12,8 @@ class SqliteDialect final : public Dialect {
   std::string column_type(const Column& column) const override;
 };
 
-/// The statement that inserts one row of the shape, or merges it with the row of the same key.
-std::string upsert_statement(const UpsertShape& shape);
+/// The statement that inserts `rows` rows of the shape, or merges each with the row of the same key.
+std::string upsert_statement(const UpsertShape& shape, std::size_t rows);
 /// The statement that inserts one row of the shape unless its key is there.
 std::string insert_missing_statement(const UpsertShape& shape);
 /// The query for the value columns of one key.

@@ -7,6 +7,9 @@
 namespace tidemark::sql::sqlite {
 namespace {
 
+/// Rows of one upsert statement. Beginning and ending a statement costs as much as merging a row.
+constexpr std::size_t kUpsertRows = 64;
+
 /// A statement in use: whatever happens it ends reset, so that it holds no lock and no pointer into a batch.
 class Running {
  public:
@@ -93,38 +96,52 @@ Result<Rows> SqliteSession::query(std::string_view text, std::span<const Value> 
   return rows;
 }
 
-Result<void> SqliteSession::bind_row(sqlite3_stmt* statement, const UpsertShape& shape, std::size_t columns,
-                                     const Batch& batch, std::size_t row) {
+Result<void> SqliteSession::bind_row(sqlite3_stmt* statement, int first_parameter, const UpsertShape& shape,
+                                     std::size_t columns, const Batch& batch, std::size_t row) {
   for (std::size_t column = 0; column < columns; ++column) {
-    const int code =
-        bind_cell(statement, static_cast<int>(column) + 1, shape.columns[column].column.type, batch, row, column);
+    const int code = bind_cell(statement, first_parameter + static_cast<int>(column), shape.columns[column].column.type,
+                               batch, row, column);
     if (code != SQLITE_OK) return fail(connection_->error(code));
   }
   return {};
 }
 
-Result<void> SqliteSession::write_rows(const std::string& text, const UpsertShape& shape, const Batch& batch,
-                                       std::vector<bool>* inserted) {
-  TIDEMARK_ASSERT(in_transaction());
-  if (inserted != nullptr) inserted->assign(batch.rows(), false);
-  TIDEMARK_TRY_ASSIGN(sqlite3_stmt * statement, prepare(text));
+Result<void> SqliteSession::upsert_rows(const UpsertShape& shape, const Batch& batch, std::size_t begin,
+                                        std::size_t end, std::size_t at_once) {
+  if (begin == end) return {};
+  const std::size_t columns = shape.columns.size();
+  TIDEMARK_TRY_ASSIGN(sqlite3_stmt * statement, prepare(upsert_statement(shape, at_once)));
   const Running running(statement);
-  for (std::size_t row = 0; row < batch.rows(); ++row) {
-    TIDEMARK_TRY(bind_row(statement, shape, shape.columns.size(), batch, row));
-    const int code = sqlite3_step(statement);
-    if (code != SQLITE_DONE) return fail(connection_->error(code));
-    if (inserted != nullptr) (*inserted)[row] = sqlite3_changes64(connection_->handle()) > 0;
+  for (std::size_t row = begin; row < end;) {
+    for (std::size_t i = 0; i < at_once; ++i, ++row) {
+      TIDEMARK_TRY(bind_row(statement, static_cast<int>(i * columns) + 1, shape, columns, batch, row));
+    }
+    if (const int code = sqlite3_step(statement); code != SQLITE_DONE) return fail(connection_->error(code));
     sqlite3_reset(statement);
   }
   return {};
 }
 
 Result<void> SqliteSession::upsert(const UpsertShape& shape, const Batch& batch) {
-  return write_rows(upsert_statement(shape), shape, batch, nullptr);
+  TIDEMARK_ASSERT(in_transaction());
+  const std::size_t whole = batch.rows() - batch.rows() % kUpsertRows;
+  TIDEMARK_TRY(upsert_rows(shape, batch, 0, whole, kUpsertRows));
+  return upsert_rows(shape, batch, whole, batch.rows(), 1);
 }
 
 Result<void> SqliteSession::insert_missing(const UpsertShape& shape, const Batch& batch, std::vector<bool>& inserted) {
-  return write_rows(insert_missing_statement(shape), shape, batch, &inserted);
+  TIDEMARK_ASSERT(in_transaction());
+  inserted.assign(batch.rows(), false);
+  TIDEMARK_TRY_ASSIGN(sqlite3_stmt * statement, prepare(insert_missing_statement(shape)));
+  const Running running(statement);
+  for (std::size_t row = 0; row < batch.rows(); ++row) {
+    TIDEMARK_TRY(bind_row(statement, 1, shape, shape.columns.size(), batch, row));
+    const int code = sqlite3_step(statement);
+    if (code != SQLITE_DONE) return fail(connection_->error(code));
+    inserted[row] = sqlite3_changes64(connection_->handle()) > 0;
+    sqlite3_reset(statement);
+  }
+  return {};
 }
 
 Result<std::vector<std::optional<Row>>> SqliteSession::read_by_key(const UpsertShape& shape, const Batch& keys) {
@@ -133,7 +150,7 @@ Result<std::vector<std::optional<Row>>> SqliteSession::read_by_key(const UpsertS
   const Running running(statement);
   std::vector<std::optional<Row>> found(keys.rows());
   for (std::size_t row = 0; row < keys.rows(); ++row) {
-    TIDEMARK_TRY(bind_row(statement, shape, key_columns, keys, row));
+    TIDEMARK_TRY(bind_row(statement, 1, shape, key_columns, keys, row));
     const int code = sqlite3_step(statement);
     if (code == SQLITE_ROW) {
       Row& values = found[row].emplace();

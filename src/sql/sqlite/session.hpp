@@ -33,10 +33,12 @@ class SqliteSession final : public Session {
 
   Result<sqlite3_stmt*> prepare(std::string_view text);
   Result<sqlite3_stmt*> prepare_with(std::string_view text, std::span<const Value> parameters);
-  Result<void> bind_row(sqlite3_stmt* statement, const UpsertShape& shape, std::size_t columns, const Batch& batch,
-                        std::size_t row);
-  Result<void> write_rows(const std::string& text, const UpsertShape& shape, const Batch& batch,
-                          std::vector<bool>* inserted);
+  /// Binds the row's first `columns` cells to the parameters from `first_parameter` on, which count from 1.
+  Result<void> bind_row(sqlite3_stmt* statement, int first_parameter, const UpsertShape& shape, std::size_t columns,
+                        const Batch& batch, std::size_t row);
+  /// Upserts the rows from `begin` to `end`, so many at once; `end - begin` is a multiple of that.
+  Result<void> upsert_rows(const UpsertShape& shape, const Batch& batch, std::size_t begin, std::size_t end,
+                           std::size_t at_once);
   bool in_transaction() const noexcept { return sqlite3_get_autocommit(connection_->handle()) == 0; }
 
   const SqliteDialect dialect_;
