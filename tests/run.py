@@ -18,25 +18,45 @@ THREADED = ["log_test", "keyset_test", "arrivals_test", "flow_test", "net_test",
 NEED_SERVERS = ["sql_postgres_test", "sql_mysql_test", "meters_servers_test"]
 
 
+# What the end of the output says of a failure, since often the end alone is shown.
+CAUSES_MAX = 20
+CAUSE_LINES = 8
+
+
 class Tally:
-    """Counts of tests, and the texts of what failed."""
+    """Counts of tests, and what failed with its first lines."""
 
     def __init__(self):
         self.passed = self.failed = self.skipped = 0
         self.failures = []
 
-    def add(self, name, passed, failed, skipped, output=""):
+    def add(self, name, passed, failed, skipped, output="", causes=()):
+        """`causes`: each failed test with its message; else they are picked from the output."""
         self.passed += passed
         self.failed += failed
         self.skipped += skipped
         if failed:
-            self.failures.append(name)
+            self.failures.append((name, list(causes) or causes_in(output)))
             print(f"--- {name} failed\n{output[-12000:]}", flush=True)
+
+
+def causes_in(output):
+    """The lines that tell what went wrong; the last ones where none does."""
+    lines = output.strip().splitlines()
+    signs = ("FAILED", "error:", "ERROR:", "WARNING: ThreadSanitizer", "SUMMARY:", "no end after", "assertion failed", "[ RUN ")
+    begins = [i for i, line in enumerate(lines) if any(sign in line for sign in signs)]
+    told = sorted({j for i in begins for j in range(i, min(i + 3, len(lines)))})
+    return [lines[j] for j in told] or ["\n".join(lines[-CAUSE_LINES:])]
 
 
 def run(command, **kwargs):
     return subprocess.run(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace",
                           **kwargs)
+
+
+def text_of(output):
+    """What a command that was stopped had printed."""
+    return output if isinstance(output, str) else (output or b"").decode(errors="replace")
 
 
 def build(tally, preset, *targets):
@@ -49,28 +69,38 @@ def build(tally, preset, *targets):
         finish(tally)
 
 
+def without_the_passed(output):
+    """The output of a GoogleTest program less the lines of the tests that passed: one that never ended is still named."""
+    passed = {line[13:].split(" (")[0] for line in output.splitlines() if line.startswith("[       OK ]")}
+    return "\n".join(line for line in output.splitlines() if line[13:].split(" (")[0] not in passed)
+
+
 def gtest(tally, preset, name, environment, timeout):
     """Runs one GoogleTest program and reads its own report; a program that dies counts as a failure."""
     with tempfile.NamedTemporaryFile(suffix=".json") as report:
-        command = [f"build/{preset}/{name}", f"--gtest_output=json:{report.name}", "--gtest_brief=1"]
+        command = [f"build/{preset}/{name}", f"--gtest_output=json:{report.name}"]
         try:
             done = run(command, env=environment, timeout=timeout)
             output, code = done.stdout, done.returncode
         except subprocess.TimeoutExpired as late:
-            output, code = f"no end after {timeout} s\n{(late.stdout or b'')[-8000:]}", 1
+            output, code = text_of(late.stdout) + f"\nno end after {timeout} s", 1
+        output = without_the_passed(output)
         try:
             with open(report.name) as file:
                 found = json.load(file)
             skipped = sum(case.get("result") == "SKIPPED" for suite in found["testsuites"] for case in suite["testsuite"])
             failed = found["failures"] + found.get("errors", 0)
+            causes = [f"{case['classname']}.{case['name']}\n{case['failures'][0]['failure']}" for suite in found["testsuites"]
+                      for case in suite["testsuite"] if case.get("failures")]
             passed = found["tests"] - failed - skipped
         except (ValueError, KeyError):
-            passed, failed, skipped = 0, 1, 0
+            passed, failed, skipped, causes = 0, 1, 0, []
+            output += f"\nerror: the program ended with {code} and left no report"
         if code != 0 and failed == 0:
             failed = 1
         if passed + failed == 0:
-            failed, output = 1, "the program ran no test\n" + output
-        tally.add(f"{preset}/{name}", passed, failed, skipped, output)
+            failed, output = 1, output + "\nerror: the program ran no test"
+        tally.add(f"{preset}/{name}", passed, failed, skipped, output, causes)
 
 
 def gtests(tally, preset, names, timeout=900):
@@ -78,6 +108,8 @@ def gtests(tally, preset, names, timeout=900):
     environment.setdefault("ASAN_OPTIONS", "detect_leaks=1:abort_on_error=0")
     environment.setdefault("TSAN_OPTIONS", f"halt_on_error=1:suppressions={ROOT}/tests/tsan.supp")
     environment.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
+    for name in [name for name in environment if name.startswith("GTEST_")]:
+        del environment[name]  # Whoever shuffles or filters runs the program by hand.
     if os.path.isdir("/dev/shm"):  # Thousands of small syncs; the crash and integration suites use the real disk.
         environment.setdefault("TMPDIR", "/dev/shm")
     with ThreadPoolExecutor(JOBS) as pool:
@@ -96,8 +128,7 @@ def script(tally, name, command, timeout, environment=None):
         done = run(command, timeout=timeout, env=environment)
         output, code = done.stdout, done.returncode
     except subprocess.TimeoutExpired as late:
-        text = late.stdout or ""
-        output, code = (text if isinstance(text, str) else text.decode(errors="replace")) + f"\nno end after {timeout} s", 1
+        output, code = text_of(late.stdout) + f"\nno end after {timeout} s", 1
     passed = failed = skipped = 0
     last = output.strip().splitlines()[-1] if output.strip() else ""
     try:
@@ -143,8 +174,13 @@ def phase(text, action):
 
 
 def finish(tally):
-    if tally.failures:
-        print("failed: " + ", ".join(tally.failures))
+    for name, causes in tally.failures:
+        print(f"failed: {name}")
+        for cause in causes[:CAUSES_MAX]:
+            for line in cause.splitlines()[:CAUSE_LINES]:
+                print(f"    {line[:300]}")
+        if len(causes) > CAUSES_MAX:
+            print(f"    and {len(causes) - CAUSES_MAX} more")
     print(f"{tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped", flush=True)
     sys.exit(1 if tally.failed else 0)
 
