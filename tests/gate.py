@@ -2,7 +2,6 @@
 
 import socket
 import threading
-import time
 
 # The statement COMMIT on the wire: PostgreSQL's simple query, and MariaDB's COM_QUERY with its header.
 COMMITS = (b"Q\x00\x00\x00\x0bCOMMIT\x00", b"\x07\x00\x00\x00\x03COMMIT")
@@ -36,13 +35,14 @@ class Gate:
       before   cut the connection and don't forward it
       after    forward it, wait until the database says that it took effect, and cut instead of answering
       mute     the same, but leave the connection open and silent
-      late     forward it `late_seconds` later, whether or not the client is still there
-    `struck` counts the COMMITs that were treated so.
+      late     hold it until `let_late_pass` is called, and forward it then, whether or not the client is still there
+    `held` says that a COMMIT is being held, and `struck` counts the COMMITs that were treated so.
     """
 
-    def __init__(self, host, port, late_seconds=5):
+    def __init__(self, host, port):
         self.target = (host, port)
-        self.late_seconds = late_seconds
+        self.held = False
+        self.may_pass = threading.Event()
         self.refusing = False
         self.at_commit = None
         self.struck = 0
@@ -69,8 +69,12 @@ class Gate:
         for link in links:
             link.cut()
 
+    def let_late_pass(self):
+        self.may_pass.set()
+
     def close(self):
         self.refusing = True
+        self.may_pass.set()
         self.flowing.set()
         self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
@@ -86,7 +90,7 @@ class Gate:
                 client.close()
                 continue
             try:
-                server = socket.create_connection(self.target, timeout=5)
+                server = socket.create_connection(self.target, timeout=60)
             except OSError:
                 client.close()
                 continue
@@ -131,7 +135,10 @@ class Gate:
             return False
         link.at_reply = action
         if action == "late":
-            time.sleep(self.late_seconds)
+            self.may_pass.clear()
+            self.held = True
+            self.may_pass.wait()
+            self.held = False
             link.server.sendall(data)
             self.struck += 1
             return True

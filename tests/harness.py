@@ -16,6 +16,8 @@ import urllib.parse
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BINARY = os.environ.get("TIDEMARK_BINARY", f"{ROOT}/build/dev/tidemark")
+# Seconds that anything which must happen may take: a slow machine is no fault, and nobody waits so long for a right answer.
+PATIENCE = 120
 
 
 class Failure(Exception):
@@ -28,7 +30,7 @@ def expect(condition, text):
 
 
 def await_true(condition, seconds, text):
-    """Polls until `condition` answers something true, and answers that."""
+    """Polls until `condition` answers something true, and answers that. `seconds` is PATIENCE, or what is promised."""
     deadline = time.monotonic() + seconds
     while True:
         found = condition()
@@ -37,6 +39,15 @@ def await_true(condition, seconds, text):
         if time.monotonic() > deadline:
             raise Failure(f"not within {seconds} s: {text}")
         time.sleep(0.05)
+
+
+def is_running(pid):
+    """False too for what has ended and was never waited for: in a container nobody may do that."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 class Sqlite:
@@ -51,7 +62,7 @@ class Sqlite:
     def query(self, statement):
         if not os.path.exists(self.path):
             return []
-        connection = sqlite3.connect(self.path, timeout=30)
+        connection = sqlite3.connect(self.path, timeout=PATIENCE)
         try:
             return [[str(cell) for cell in row] for row in connection.execute(statement)]
         except sqlite3.OperationalError as error:
@@ -97,7 +108,7 @@ class ServerDatabase:
             command = ["mariadb", "--no-defaults", "-N", "-B", "--default-character-set=utf8mb4", "--protocol=tcp",
                        "-h", at.hostname, "-P", str(at.port),
                        "-u", urllib.parse.unquote(at.username or ""), database, "-e", statement]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE)
         if done.returncode:
             if "does not exist" in done.stderr or "doesn't exist" in done.stderr:
                 return []
@@ -165,7 +176,7 @@ class Server:
         if match:
             self.port = int(match.group(1))
         elif expect_listening:
-            self.process.wait(30)
+            self.process.wait(PATIENCE)
             raise Failure(f"the server didn't start (exit {self.process.returncode}):\n{self.tail()}")
         return bool(match)
 
@@ -178,9 +189,9 @@ class Server:
 
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
-        return self.process.wait(30)
+        return self.process.wait(PATIENCE)
 
-    def stop(self, seconds=40):
+    def stop(self, seconds=PATIENCE):
         """SIGTERM; answers the exit code."""
         self.process.send_signal(signal.SIGTERM)
         try:
@@ -189,13 +200,13 @@ class Server:
             self.kill()
             raise Failure(f"SIGTERM didn't end the server in {seconds} s:\n{self.tail()}") from None
 
-    def wait_dead(self, seconds):
+    def wait_dead(self, seconds=PATIENCE):
         try:
             return self.process.wait(seconds)
         except subprocess.TimeoutExpired:
             return None
 
-    def request(self, method, path, body=None, headers=None, timeout=30):
+    def request(self, method, path, body=None, headers=None, timeout=PATIENCE):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
             connection.request(method, path, body, headers or {})
@@ -207,7 +218,7 @@ class Server:
     def metric(self, name):
         """The sum of a metric's samples, or None while it isn't shown."""
         try:
-            _, body, _ = self.request("GET", "/metrics", timeout=5)
+            _, body, _ = self.request("GET", "/metrics")
         except OSError:
             return None
         values = [float(line.rsplit(" ", 1)[1]) for line in body.decode().splitlines()

@@ -121,13 +121,13 @@ start_postgres() {
     -c unix_socket_directories= -c shared_buffers=32MB -c max_wal_size=256MB -c max_connections=60 \
     -c ssl=on -c ssl_cert_file=server.pem -c ssl_key_file=server.key \
     ${TIDEMARK_SERVERS_POSTGRES_OPTIONS:-}
-  await 30 postgres_answers "$port" || die "PostgreSQL does not answer on port $port: see $directory/postgres.log"
+  await 180 postgres_answers "$port" || die "PostgreSQL does not answer on port $port: see $directory/postgres.log"
 }
 stop_postgres() {
   local pid
   pid=$(head -1 "$directory/postgres/postmaster.pid" 2> /dev/null) || return 0
   kill -INT "$pid" 2> /dev/null || return 0
-  await 20 is_gone "$pid" || kill -QUIT "$pid"
+  await 60 is_gone "$pid" || kill -QUIT "$pid"
 }
 
 mysql_answers() { mariadb --no-defaults -h 127.0.0.1 -P "$1" -u $user -p$password -e 'SELECT 1'; }
@@ -161,16 +161,17 @@ SQL
     --innodb-buffer-pool-size=64M --innodb-log-file-size=64M --max-connections=60 --skip-log-bin --skip-name-resolve \
     --character-set-server=utf8mb4 --ssl-ca=ca.pem --ssl-cert=server.pem --ssl-key=server.key \
     ${TIDEMARK_SERVERS_MYSQL_OPTIONS:-}
-  await 60 mysql_answers "$port" || die "MariaDB does not answer on port $port: see $directory/mysql.log"
+  await 180 mysql_answers "$port" || die "MariaDB does not answer on port $port: see $directory/mysql.log"
 }
 stop_mysql() {
   local pid
   pid=$(cat "$directory/mysql/server.pid" 2> /dev/null) || return 0
   kill -TERM "$pid" 2> /dev/null || return 0
-  await 30 is_gone "$pid" || kill -KILL "$pid"
+  await 60 is_gone "$pid" || kill -KILL "$pid"
 }
 
-is_gone() { ! kill -0 "$1" 2> /dev/null; }
+# Gone is also what has ended and was never waited for: in a container nobody may do that.
+is_gone() { ! kill -0 "$1" 2> /dev/null || grep -q '^State:[[:space:]]*[ZX]' "/proc/$1/status" 2> /dev/null; }
 
 print_environment() {
   [ -f "$directory/postgres.port" ] &&

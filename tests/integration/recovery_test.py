@@ -13,7 +13,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from harness import BINARY, Cases, Failure, Folder, Server, Sqlite, await_true, expect, open_database
+from harness import PATIENCE, Cases, Failure, Folder, Server, Sqlite, await_true, expect, open_database
 
 SMALL = {"log_segment_bytes": "1 MiB", "keyset_memory_bytes": "1 MiB", "max_body_bytes": "256 KiB", "disk_reserve_bytes": "1 MiB",
          "flush_interval": "50ms"}
@@ -44,7 +44,7 @@ def uses(database):
 
 def await_uses(database, count):
     try:
-        await_true(lambda: uses(database) == count, 15, "equal totals")
+        await_true(lambda: uses(database) == count, PATIENCE, "equal totals")
     except Failure:
         raise Failure(f"{uses(database)} events in SQL, not {count}") from None
     time.sleep(0.2)
@@ -56,7 +56,7 @@ def refused(server, *words):
     if server.start(expect_listening=False):
         server.kill()
         raise Failure("the server started")
-    code = server.wait_dead(30)
+    code = server.wait_dead()
     expect(code == 3, f"exit {code}, not 3:\n{server.tail()}")
     for word in words:
         expect(word in server.tail(), f"`{word}` isn't said:\n{server.tail()}")
@@ -130,7 +130,7 @@ def older_database_under_a_trimmed_log():
         shutil.copy(database.path, f"{folder}/older.db")
         server.start()
         send(server, 1000, 40_000)
-        await_true(lambda: os.path.isdir(f"{server.data}/digests") and len(os.listdir(f"{server.data}/digests")) > 0, 20, "a trim")
+        await_true(lambda: os.path.isdir(f"{server.data}/digests") and len(os.listdir(f"{server.data}/digests")) > 0, PATIENCE, "a trim")
         expect(server.stop() == 0, "exit code")
         database.drop()
         shutil.copy(f"{folder}/older.db", database.path)
@@ -167,7 +167,7 @@ def two_servers_at_once_on_an_empty_database():
             thread.join()
         expect(sorted(up) == [False, True], f"serving: {up}")
         winner = servers[up.index(True)]
-        expect(servers[up.index(False)].wait_dead(30) == 3, "the other one's exit code")
+        expect(servers[up.index(False)].wait_dead() == 3, "the other one's exit code")
         send(winner, 0, 500)
         await_uses(database, 500)
         expect(winner.stop() == 0, "exit code")
@@ -215,7 +215,7 @@ def sigterm_under_load():
                 number += 1
                 try:
                     status, _, _ = server.request("POST", "/api/v1/events", json.dumps(batch),
-                                                  {"Content-Type": "application/json"}, timeout=10)
+                                                  {"Content-Type": "application/json"})
                 except OSError:
                     unknown[worker] += 20
                     continue
@@ -224,7 +224,7 @@ def sigterm_under_load():
         threads = [threading.Thread(target=produce, args=(worker,)) for worker in range(4)]
         for thread in threads:
             thread.start()
-        time.sleep(1)
+        await_true(lambda: all(count >= 2000 for count in acknowledged), PATIENCE, "load from each producer")
         code = server.stop()
         for thread in threads:
             thread.join()
@@ -232,7 +232,6 @@ def sigterm_under_load():
         found = uses(database)
         expect(sum(acknowledged) <= found <= sum(acknowledged) + sum(unknown),
                f"{found} in SQL right after the exit, {sum(acknowledged)} acknowledged, {sum(unknown)} unknown")
-        expect(sum(acknowledged) > 0, "nothing was acknowledged")
 
 
 def without_a_database_the_doors_stay_open():
@@ -248,7 +247,7 @@ def without_a_database_the_doors_stay_open():
         expect(status == 200 and b"totals" in body, f"/readyz doesn't tell: {status} {body}")
         began = time.monotonic()
         expect(server.stop() == 0, "SIGTERM didn't end with 0")
-        expect(time.monotonic() - began < 5, "shutdown took longer than its budget")
+        expect(time.monotonic() - began < 15, "shutdown took longer than its budget of 3 s; the default is 20 s")
         os.rename(f"{folder}/gone", f"{folder}/away")
         server.start()
         database = Sqlite(f"{folder}/away")
@@ -271,8 +270,10 @@ def what_is_retained_is_no_backlog_without_a_database():
             await_uses(database, first + 10_000)
         log_files = lambda: sorted(os.listdir(f"{server.data}/log"))
         expect(len(log_files()) > 4, f"the log holds less than the bound: {log_files()}")
-        await_true(lambda: os.path.exists(f"{server.data}/totals.applied"), 10, "a note")
-        time.sleep(2)
+        note = f"{server.data}/totals.applied"
+        noted = lambda: os.path.exists(note) and open(note).read().split()[-2]
+        await_true(lambda: noted() == database.query("SELECT position FROM tidemark_cursors")[0][0].split(".")[0], PATIENCE,
+                   "a note of where the cursor stands")
         server.kill()
         os.rename(f"{folder}/away", f"{folder}/gone")
         before = log_files()
@@ -289,7 +290,7 @@ def what_is_retained_is_no_backlog_without_a_database():
         status, body, _ = server.request("GET", "/readyz")
         expect(status == 503 and b"backlog" in body, f"without a note all counts as backlog: {status} {body}")
         os.rename(f"{folder}/gone", f"{folder}/away")
-        await_true(lambda: server.request("GET", "/readyz")[0] == 200, 30, "the doors open again")
+        await_true(lambda: server.request("GET", "/readyz")[0] == 200, PATIENCE, "the doors open again")
         await_uses(database, count + 100)
         expect(server.stop() == 0, "exit code")
 
@@ -305,22 +306,22 @@ def an_address_in_use_ends_the_start_at_once():
         second.kill()  # So that its log holds what the database lacks.
         began = time.monotonic()
         expect(not second.start(expect_listening=False, port=first.port), "it serves on a port in use")
-        expect(second.wait_dead(10) == 1, f"no exit with 1 within 10 s:\n{second.tail()}")
-        expect(time.monotonic() - began < 5, f"it took {time.monotonic() - began:.1f} s")
+        expect(second.wait_dead() == 1, f"no exit with 1:\n{second.tail()}")
+        expect(time.monotonic() - began < 30, f"it took {time.monotonic() - began:.1f} s, as if it waited for the database")
         expect("--listen" in second.tail(), f"no remedy:\n{second.tail()}")
         expect(first.stop() == 0, "exit code")
 
 
 def a_second_signal_ends_at_once():
     with Folder() as folder:
-        server = Server(folder, f"sqlite:{folder}/missing/x.db", SMALL | {"shutdown_timeout": "60s"})
+        server = Server(folder, f"sqlite:{folder}/missing/x.db", SMALL | {"shutdown_timeout": "10m"})
         server.start()
         send(server, 0, 10)
         server.process.send_signal(signal.SIGTERM)
-        time.sleep(1)
+        await_true(lambda: "shutting down" in server.tail(), PATIENCE, "the first signal is heard")
         expect(server.alive(), "it should still be trying to reach the database")
         server.process.send_signal(signal.SIGINT)
-        expect(server.wait_dead(3) == 1, "the second signal didn't end it at once")
+        expect(server.wait_dead() == 1, "the second signal didn't end it at once")
 
 
 def doors_close_on_a_full_backlog_and_open_alone():
@@ -329,18 +330,19 @@ def doors_close_on_a_full_backlog_and_open_alone():
         server.start()
         number = 0
         status = 200
+        patience_ends = time.monotonic() + PATIENCE
         while status == 200:
             batch = [event(i) for i in range(number, number + 500)]
             status, body, headers = server.request("POST", "/api/v1/events?verdicts=true", json.dumps(batch),
                                                    {"Content-Type": "application/json"})
             number += 500 if status == 200 else 0
-            expect(number < 200_000, "the doors never closed")
+            expect(time.monotonic() < patience_ends, "the doors never closed")
         expect(status == 503 and "Retry-After" in headers, f"{status} {headers}")
         expect(b"backlog" in body, f"{body}")
         status, body, _ = server.request("GET", "/readyz")
         expect(status == 503 and b"backlog" in body, f"/readyz: {status} {body}")
         os.makedirs(f"{folder}/away")
-        await_true(lambda: server.request("GET", "/readyz")[0] == 200, 30, "the doors open again")
+        await_true(lambda: server.request("GET", "/readyz")[0] == 200, PATIENCE, "the doors open again")
         await_uses(Sqlite(f"{folder}/away"), number)
         expect(server.stop() == 0, "exit code")
 
@@ -366,7 +368,7 @@ def a_log_that_cannot_be_written_ends_the_process():
         body = json.dumps([event(number) for number in range(1000, 1100)])
         status, answer, headers = server.request("POST", "/api/v1/events?verdicts=true", body, {"Content-Type": "application/json"})
         expect(status == 503 and "Retry-After" in headers, f"{status} {answer}")
-        expect(server.wait_dead(30) == 1, f"exit {server.process.returncode}, not 1:\n{server.tail()}")
+        expect(server.wait_dead() == 1, f"exit {server.process.returncode}, not 1:\n{server.tail()}")
         expect("the log failed" in server.tail(), f"the reason isn't said:\n{server.tail()}")
         server.start()
         counts = send(server, 0, 300)
@@ -414,13 +416,13 @@ def a_flow_that_makes_no_attempt_is_told_by_readyz():
         other.execute("BEGIN IMMEDIATE")
         expect(send(server, 100, 100)["new"] == 100, "the doors take events all the while")
         status, body, _ = await_true(lambda: (lambda answer: answer if answer[0] == 503 else None)(server.request("GET", "/readyz")),
-                                     20, "/readyz answers 503")
+                                     PATIENCE, "/readyz answers 503")
         expect(b"totals" in body and b"stall_timeout" in body, f"flow and reason aren't named: {body}")
         expect(server.request("GET", "/healthz")[0] == 200, "/healthz")
         expect(send(server, 200, 100)["new"] == 100, "the doors take events all the while")
         other.execute("ROLLBACK")
         other.close()
-        await_true(lambda: server.request("GET", "/readyz")[0] == 200, 20, "/readyz answers 200 again")
+        await_true(lambda: server.request("GET", "/readyz")[0] == 200, PATIENCE, "/readyz answers 200 again")
         await_uses(database, 300)
         expect(server.stop() == 0, "exit code")
 
@@ -437,7 +439,7 @@ def an_idempotency_key_counts_once_across_kill():
         server.kill()
         server.start()
         expect([post(5, "a"), post(6, "b"), post(7, "c")] == [200, 409, 200], "answers after kill -9")
-        await_true(lambda: database.query(f"SELECT value FROM increments WHERE key = '{key}'") == [["17"]], 10, "a total of 17")
+        await_true(lambda: database.query(f"SELECT value FROM increments WHERE key = '{key}'") == [["17"]], PATIENCE, "a total of 17")
         status, body, _ = server.request("GET", f"/increment/{key}")
         expect(status == 200 and json.loads(body)["value"] == 17 and json.loads(body)["complete_through"].endswith("Z"), f"{body}")
         expect(server.request("GET", "/increment/eeeeeeee-1234-5678-1234-567812345678")[0] == 404, "unknown key")
@@ -453,8 +455,8 @@ def an_overflow_harms_itself_alone():
         full, other = "11111111-1234-5678-1234-567812345678", "22222222-1234-5678-1234-567812345678"
         post = lambda key, value: server.request("POST", "/increment", json.dumps({"key": key, "value": value}))[0]
         expect([post(full, 2**63 - 1), post(full, 5), post(other, 7), post(full, 2**63)] == [200, 200, 200, 400], "answers")
-        await_true(lambda: database.query("SELECT value FROM increments ORDER BY value") == [["7"], [str(2**63 - 1)]], 10, "totals")
-        rows = await_true(lambda: database.query("SELECT reason, payload FROM tidemark_dead_letters"), 10, "a dead letter")
+        await_true(lambda: database.query("SELECT value FROM increments ORDER BY value") == [["7"], [str(2**63 - 1)]], PATIENCE, "totals")
+        rows = await_true(lambda: database.query("SELECT reason, payload FROM tidemark_dead_letters"), PATIENCE, "a dead letter")
         expect(len(rows) == 1 and rows[0][0] == "overflow" and full in rows[0][1], f"{rows}")
         expect(server.stop() == 0, "exit code")
 
@@ -476,7 +478,7 @@ def a_changed_meter_needs_a_new_slug():
         for said, meters in changes.items():
             server = Server(folder, database.url, SMALL, meters)
             expect(not server.start(expect_listening=False), f"it started although {said}")
-            expect(server.wait_dead(30) == 2, f"the exit code isn't 2:\n{server.tail()}")
+            expect(server.wait_dead() == 2, f"the exit code isn't 2:\n{server.tail()}")
             expect(said in server.tail() and "new slug" in server.tail(), f"`{said}` or the remedy isn't told:\n{server.tail()}")
         server = Server(folder, database.url, SMALL, meter(rest=", windows: [TOTAL], groupBy: {kind: $.kind}"))
         server.start()
