@@ -11,7 +11,7 @@ namespace {
 /// The flow of a rig by the real clock.
 class FlowThreadTest : public ::testing::Test {
  protected:
-  static constexpr seconds kPatience{30};
+  static constexpr seconds kPatience{120};
 
   void open(LogFlowOptions options) {
     options.poll_interval = milliseconds(1);

@@ -11,7 +11,7 @@
 namespace tidemark::ingest_http {
 namespace {
 
-constexpr timeval kPatience{20, 0};
+constexpr timeval kPatience{120, 0};
 constexpr std::string_view kHeadEnd = "\r\n\r\n";
 
 std::size_t content_length(std::string_view head) {

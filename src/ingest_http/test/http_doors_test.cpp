@@ -64,7 +64,7 @@ class HttpDoors : public ::testing::Test {
     connect();
   }
   ~HttpDoors() override {
-    server_->stop(seconds(5));
+    server_->stop(seconds(120));
     arrivals_->stop();
   }
 
@@ -303,7 +303,7 @@ TEST_F(HttpDoors, stopping_under_load_leaves_no_acknowledged_increment_out) {
     });
   }
   while (acknowledged < 100) std::this_thread::yield();
-  server_->stop(seconds(5));
+  server_->stop(seconds(120));
   stop = true;
   for (std::thread& client : clients) client.join();
   arrivals_->stop();

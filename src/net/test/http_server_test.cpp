@@ -342,6 +342,7 @@ TEST_F(HttpServerTest, connections_past_the_limit_are_told_503_and_counted) {
 TEST_F(HttpServerTest, slow_heads_and_bodies_get_408_and_idle_connections_close_silently) {
   options_.head_timeout = options_.body_timeout = options_.idle_timeout = milliseconds(100);
   start();
+  auto held = hold_io_thread();
   RawClient idle(server_->port());
   RawClient idle_after_request(server_->port());
   idle_after_request.send(get("/none"));
@@ -351,6 +352,7 @@ TEST_F(HttpServerTest, slow_heads_and_bodies_get_408_and_idle_connections_close_
   slow_body.send("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhel");
   RawClient slow_chunks(server_->port());
   slow_chunks.send("POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel");
+  held.reset();
 
   EXPECT_TRUE(idle.closed_silently());
   EXPECT_EQ(status_of(idle_after_request.read_response()), 204);
@@ -382,8 +384,10 @@ TEST_F(HttpServerTest, trickling_head_does_not_renew_its_time) {
 TEST_F(HttpServerTest, waiting_for_an_answer_has_no_deadline_at_the_door) {
   options_.head_timeout = options_.body_timeout = options_.idle_timeout = milliseconds(1);
   start();
+  auto held = hold_io_thread();
   RawClient waiting(server_->port());
   waiting.send(get("/later"));
+  held.reset();
   const auto pending = handler_.next_pending();
   ASSERT_NE(pending.exchange, nullptr);
   RawClient idle(server_->port());
@@ -395,11 +399,16 @@ TEST_F(HttpServerTest, waiting_for_an_answer_has_no_deadline_at_the_door) {
 }
 
 TEST_F(HttpServerTest, client_that_does_not_read_its_answer_is_cut_off) {
-  options_.write_timeout = milliseconds(100);
+  options_.write_timeout = options_.head_timeout = milliseconds(100);
   start();
   RawClient client = RawClient::with_small_window(server_->port());
   client.send(get("/large?bytes=50000000"));
-  EXPECT_TRUE(metric_becomes("tidemark_net_connections 1"));
+  ASSERT_TRUE(metric_becomes("tidemark_net_requests_total{status_class=\"2xx\"} 1"));
+  // The number of connections is of the last sweep. One that came later ends this:
+  RawClient slow_head(server_->port());
+  slow_head.send("G");
+  EXPECT_EQ(status_of(slow_head.read_response()), 408);
+  slow_head.close();
   EXPECT_TRUE(metric_becomes("tidemark_net_connections 0"));
   EXPECT_FALSE(client.read_response());
 }
@@ -516,7 +525,7 @@ TEST_F(HttpServerTest, stop_closes_idle_at_once_and_lets_requests_under_way_be_a
   half_sent.send("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
   ASSERT_EQ(status_of(half_sent.read_response()), 100);
 
-  std::thread stopper([&] { server_->stop(seconds(20)); });
+  std::thread stopper([&] { server_->stop(seconds(120)); });
   EXPECT_TRUE(idle.closed_silently());
   half_sent.send("hello");
   auto response = half_sent.read_response();
@@ -531,6 +540,8 @@ TEST_F(HttpServerTest, stop_closes_idle_at_once_and_lets_requests_under_way_be_a
 
 TEST_F(HttpServerTest, stop_leaves_nothing_behind_at_its_deadline) {
   options_.io_threads = 2;
+  options_.head_timeout = options_.body_timeout = options_.idle_timeout = options_.write_timeout =
+      std::chrono::hours(1);
   start();
   std::vector<RawClient> clients;
   for (int i = 0; i < 4; ++i) clients.emplace_back(server_->port()).send(get("/later"));
@@ -541,7 +552,7 @@ TEST_F(HttpServerTest, stop_leaves_nothing_behind_at_its_deadline) {
   ASSERT_TRUE(metric_becomes("tidemark_net_connections 6"));
   const auto begun = std::chrono::steady_clock::now();
   server_->stop(milliseconds(100));
-  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(10));
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::minutes(1));
   for (int i = 0; i < 5; ++i) EXPECT_FALSE(clients[i].read_response());
   server_.reset();
 }
@@ -586,7 +597,7 @@ TEST_F(HttpServerTest, stop_under_load_answers_whole_or_not_at_all) {
     });
   }
   while (answered < 200) std::this_thread::yield();
-  server_->stop(seconds(20));
+  server_->stop(seconds(120));
   for (auto& client : clients) client.join();
   answering = false;
   TestHandler::Pending wake;

@@ -43,7 +43,7 @@ class RawClient {
   explicit RawClient(Unconnected);
   bool fill();
 
-  static constexpr std::chrono::seconds kPatience{20};
+  static constexpr std::chrono::seconds kPatience{120};
   int socket_ = -1;
   std::string unread_;
 };

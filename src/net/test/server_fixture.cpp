@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <charconv>
+#include <future>
 #include <thread>
 
 namespace tidemark::net {
 namespace {
+
+constexpr std::chrono::seconds kPatience{120};
 
 Response text(std::string body) {
   Response response;
@@ -64,7 +67,7 @@ void TestHandler::add_pending(Pending pending) {
 
 TestHandler::Pending TestHandler::next_pending() {
   std::unique_lock lock(mutex_);
-  if (!arrived_.wait_for(lock, std::chrono::seconds(20), [this] { return !pending_.empty(); })) return {};
+  if (!arrived_.wait_for(lock, kPatience, [this] { return !pending_.empty(); })) return {};
   const Pending next = pending_.front();
   pending_.pop_front();
   return next;
@@ -77,8 +80,14 @@ void ServerTest::start() {
   ASSERT_TRUE(started.has_value()) << started.error().message();
 }
 
+std::shared_ptr<void> ServerTest::hold_io_thread() {
+  auto released = std::make_shared<std::promise<void>>();
+  server_->post(0, [done = std::make_shared<std::future<void>>(released->get_future())] { done->wait(); });
+  return std::shared_ptr<void>(released.get(), [released](void*) { released->set_value(); });
+}
+
 bool ServerTest::metric_becomes(const std::string& line) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
   while (std::chrono::steady_clock::now() < deadline) {
     if (metrics_.exposition().find(line + "\n") != std::string::npos) return true;
     std::this_thread::yield();

@@ -37,6 +37,9 @@ class ServerTest : public ::testing::Test {
  protected:
   /// Starts the server with options_, on a free port.
   void start();
+  /// Keeps the first I/O thread from serving anybody until what is answered is gone: what clients do meanwhile comes
+  /// before any of the server's short time-outs begins.
+  std::shared_ptr<void> hold_io_thread();
   /// Waits until the metric's line stands in the exposition; false after a long while.
   bool metric_becomes(const std::string& line);
   double metric(const std::string& name);
