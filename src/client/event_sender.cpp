@@ -273,6 +273,19 @@ Result<void> EventSender::Impl::check_token() const {
                  : fail(Errc::kInvalidArgument, "the token holds blanks or other characters that no token has");
 }
 
+/// True for addresses of the loopback interface.
+bool is_on_this_machine(const std::string& url) {
+  const std::unique_ptr<CURLU, void (*)(CURLU*)> parsed(curl_url(), curl_url_cleanup);
+  char* part = nullptr;
+  if (curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), 0) != CURLUE_OK ||
+      curl_url_get(parsed.get(), CURLUPART_HOST, &part, 0) != CURLUE_OK) {
+    return false;
+  }
+  const std::string host(part);
+  curl_free(part);
+  return host == "localhost" || host == "[::1]" || host.starts_with("127.");
+}
+
 /// Posts the batch once.
 Result<Answer> EventSender::Impl::post() {
   Answer answer;
@@ -287,6 +300,8 @@ Result<Answer> EventSender::Impl::post() {
   curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, take_body);
   curl_easy_setopt(handle, CURLOPT_WRITEDATA, &answer.body);
   curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
+  // The proxy that the environment may name doesn't know this machine's own servers.
+  if (is_on_this_machine(url)) curl_easy_setopt(handle, CURLOPT_NOPROXY, "*");
   if (const CURLcode code = curl_easy_perform(handle); code != CURLE_OK) return fail(error_of(code, options.server));
   curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &answer.status);
   curl_off_t retry_after = 0;

@@ -1,6 +1,7 @@
 #include "tidemark/client/event_sender.hpp"
 
 #include <gtest/gtest.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -65,7 +66,7 @@ EventSenderOptions options_for(const ScriptedServer& server) {
   EventSenderOptions options;
   options.server = server.url();
   options.batch_events = 3;
-  options.give_up_after = seconds(5);
+  options.give_up_after = seconds(120);
   return options;
 }
 
@@ -280,6 +281,19 @@ TEST(EventSender, a_token_is_sent_as_a_bearer) {
   ASSERT_TRUE(sender.add("{}"));
   ASSERT_TRUE(sender.finish());
   EXPECT_EQ(server.authorization, "Bearer secret");
+}
+
+TEST(EventSender, a_server_of_this_machine_is_reached_past_the_proxy_of_the_environment) {
+  ScriptedServer server;
+  ::setenv("http_proxy", "http://127.0.0.1:1", 1);
+  EventSenderOptions options = options_for(server);
+  options.give_up_after = microseconds(0);
+  EventSender sender(options);
+  ASSERT_TRUE(sender.add("{}"));
+  const auto finished = sender.finish();
+  ::unsetenv("http_proxy");
+  EXPECT_TRUE(finished) << finished.error().message();
+  EXPECT_EQ(sender.counts().fresh, 1u);
 }
 
 TEST(EventSender, nobody_at_the_address_is_told_with_the_address) {
