@@ -102,6 +102,11 @@ Error Connection::failed(MonotonicTime began) {
 
 Result<Answer> Connection::run(std::string_view statement) {
   if (broken_) return fail(Errc::kConnectionLost, "the connection to MySQL was lost");
+  if (statement.size() >= max_packet_bytes_ - 1) {  // The command's byte goes with it.
+    return fail(Errc::kDataRejected, "a row is too long for one packet; raise max_allowed_packet: statement of " +
+                                         std::to_string(statement.size()) + " bytes, limit " +
+                                         std::to_string(max_packet_bytes_));
+  }
   const MonotonicTime began = now();
   if (mysql_real_query(handle_.get(), statement.data(), statement.size()) != 0) return fail(failed(began));
   MYSQL_RES* rows = mysql_store_result(handle_.get());

@@ -2,6 +2,7 @@
 
 #include <mysql.h>
 
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -43,6 +44,10 @@ class Connection {
   static Result<std::unique_ptr<Connection>> open(const Url& url, const std::optional<std::string>& password,
                                                   microseconds connect_timeout, microseconds call_timeout);
 
+  /// Tells the server's max_allowed_packet. From then on a longer statement is rejected and not sent: the server would
+  /// answer by closing the connection, and whether its reason is read before that is chance.
+  void limit_packets(std::size_t bytes) noexcept { max_packet_bytes_ = bytes; }
+
   /// Runs one statement and takes in all of its rows.
   Result<Answer> run(std::string_view statement);
 
@@ -63,6 +68,7 @@ class Connection {
 
   const Handle handle_;
   const seconds call_timeout_;
+  std::size_t max_packet_bytes_ = std::numeric_limits<std::size_t>::max();
   bool broken_ = false;
 };
 

@@ -116,6 +116,7 @@ Result<std::size_t> MysqlDatabase::check_server(Connection& connection) {
   }
   TIDEMARK_TRY_ASSIGN(const Value packet, read_value(answer.text(2).value_or(""), Type::kInt));
   const auto packet_bytes = static_cast<std::size_t>(std::get<std::int64_t>(packet));
+  connection.limit_packets(packet_bytes);
   return std::min(kMaxStatementBytes, packet_bytes - std::min(packet_bytes, kPacketHeadroom));
 }
 

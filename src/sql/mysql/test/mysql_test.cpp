@@ -154,7 +154,9 @@ TEST_F(OwnServer, statements_stay_below_the_packet_limit_and_a_row_above_it_is_r
   batch.add_text(std::string(300'000, 'x'));
   ASSERT_TRUE(session->begin());
   const auto done = session->upsert(shape_, batch);
-  EXPECT_THAT(error_of(done), AllOf(HasSubstr("data_rejected"), HasSubstr("max_allowed_packet")));
+  EXPECT_THAT(error_of(done), AllOf(HasSubstr("data_rejected"), HasSubstr("raise max_allowed_packet")));
+  session->rollback();
+  EXPECT_EQ(error_of(write(*session, 1)), "none") << "the session lives on: nothing was sent";
 }
 
 TEST_F(OwnServer, another_default_engine_is_refused_with_the_remedy) {
