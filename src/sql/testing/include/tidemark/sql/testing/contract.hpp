@@ -15,7 +15,7 @@
 namespace tidemark::sql::testing {
 
 struct ContractSettings {
-  microseconds lock_timeout = seconds(20);
+  microseconds lock_timeout = seconds(60);
   microseconds statement_timeout = seconds(60);
 };
 
