@@ -154,7 +154,7 @@ void upsert_by_unnest(PGconn* connection, const Cells& cells, std::size_t keys) 
 }
 
 void upsert_by_copy(PGconn* connection, const Cells& cells, std::size_t keys) {
-  run(connection, "CREATE TEMPORARY TABLE IF NOT EXISTS given (LIKE tidemark_totals) ON COMMIT DELETE ROWS");
+  run(connection, "CREATE TEMPORARY TABLE given (LIKE tidemark_totals) ON COMMIT DROP");
   run(connection, "COPY given FROM STDIN (FORMAT binary)");
   std::string out("PGCOPY\n\377\r\n\0", 11);
   append32(out, 0);
