@@ -274,7 +274,8 @@ Result<log::Offset> Arrivals::append_control(log::RecordKind kind, std::string p
 void Arrivals::Impl::run() {
   for (;;) {
     std::vector<Submission*> submissions = take_waiting();
-    if (submissions.empty()) {
+    const bool idle = submissions.empty();
+    if (idle) {
       bool stop_now = false;
       {
         const std::lock_guard lock(mutex);
@@ -284,7 +285,7 @@ void Arrivals::Impl::run() {
     } else {
       commit(submissions);
     }
-    if (const MonotonicTime now = monotonic.monotonic(); submissions.empty() || now >= next_tick) {
+    if (const MonotonicTime now = monotonic.monotonic(); idle || now >= next_tick) {
       tick();
       next_tick = now + kTick;
     }
