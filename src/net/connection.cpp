@@ -215,6 +215,10 @@ void Connection::abort() {
   if (waiter_) resume();  // May end this object.
 }
 
+void Connection::send_answer() {
+  if (request_end_ == in_.size()) send_now();
+}
+
 void Connection::resume() {
   AnswerWaiter waiter = std::move(*waiter_);
   waiter_.reset();

@@ -44,6 +44,8 @@ class Connection final : public Exchange {
   void close_if_idle();
   /// Closes the connection in any state. An exchange that is still unanswered ends to exist.
   void abort();
+  /// Writes what the socket takes of the answer, unless further requests are at hand whose answers may go with it.
+  void send_answer();
   /// Goes on after the answer; only through IoThread::resume_later().
   void resume();
 

@@ -105,6 +105,8 @@ void IoThread::resume_ready() {
   // resume_later().
   std::vector<Connection*> ready;
   ready.swap(ready_);
+  // All answers first: while they are written, clients send what the resumed connections find when they read.
+  for (Connection* connection : ready) connection->send_answer();
   for (Connection* connection : ready) connection->resume();
   ready.clear();
   if (ready_.empty()) ready_.swap(ready);  // Keeps the memory.
