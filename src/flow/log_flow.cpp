@@ -16,6 +16,10 @@ constexpr std::string_view kRefusedBoth =
     "; restore a data directory and a database that belong together, or start with an empty data directory and an "
     "empty database";
 
+/// Commits take at most one part in this many of the time, as long as flush_interval_max and the page's bounds allow.
+/// What changes often is then written once for many events.
+constexpr int kGatherPerCommit = 10;
+
 /// Errors that an item of the page may be to blame for, rather than the database.
 bool blames_data(const Error& error) {
   return error.code() == Errc::kOverflow || error.code() == Errc::kDataRejected;
@@ -66,6 +70,7 @@ struct LogFlow::Impl {
   Result<log::Position> check(const Cursor& found) const;
 
   bool is_due(bool drain) const;
+  microseconds gather_time() const;
   Result<void> commit_page();
   Result<void> write_page(const Commit& commit, std::vector<DeadLetter>& dead);
   void applied(const Commit& commit);
@@ -94,6 +99,7 @@ struct LogFlow::Impl {
   std::optional<Poison> poison;
   MonotonicTime next_attempt{};
   MonotonicTime last_commit{};
+  microseconds last_commit_took{0};
   std::string last_error;
 };
 
@@ -113,7 +119,7 @@ Result<microseconds> LogFlow::Impl::advance(bool drain) {
                             .rows = options.page_rows};
     TIDEMARK_TRY(page.begin(position, isolation ? Care::kExact : Care::kFast, bounds));
   }
-  TIDEMARK_TRY(page.read_on(options.flush_interval));
+  TIDEMARK_TRY(page.read_on(gather_time()));
   if (!is_due(drain)) return options.poll_interval;
   TIDEMARK_TRY(commit_page());
   return page.at_end() ? options.poll_interval : microseconds(0);
@@ -125,7 +131,12 @@ bool LogFlow::Impl::is_due(bool drain) const {
   if (page.empty()) {
     return now - last_commit >= options.watermark_interval && page.complete_through() > cursor->complete_through;
   }
-  return drain || page.full() || now - page.started() >= options.flush_interval;
+  return drain || page.full() || now - page.started() >= gather_time();
+}
+
+microseconds LogFlow::Impl::gather_time() const {
+  const microseconds longest = std::max(options.flush_interval, options.flush_interval_max);
+  return std::clamp(kGatherPerCommit * last_commit_took, options.flush_interval, longest);
 }
 
 Result<void> LogFlow::Impl::open_cursor() {
@@ -241,7 +252,8 @@ Result<void> LogFlow::Impl::commit_page() {
   in_doubt = commit;
   TIDEMARK_TRY(session->commit());
   TIDEMARK_CRASH_POINT("flow.after_commit");
-  probe->timed_commit(clock.monotonic() - begun);
+  last_commit_took = clock.monotonic() - begun;
+  probe->timed_commit(last_commit_took);
   in_doubt.reset();
   cursor = commit.to;
   position = page.next();

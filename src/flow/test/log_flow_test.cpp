@@ -68,6 +68,26 @@ TEST(LogFlow, gathers_a_page_until_the_flush_interval_has_passed_since_its_first
   EXPECT_EQ(rig.sums(), (Sums{{"a", 3}}));
 }
 
+TEST(LogFlow, gathers_ten_times_as_long_as_the_last_commit_took_up_to_a_bound) {
+  Rig rig({.flush_interval_max = seconds(4)});
+  rig.run();
+  for (const auto& [took, gathers] : std::vector<std::pair<microseconds, microseconds>>{
+           {milliseconds(200), seconds(2)}, {seconds(3), seconds(4)}, {milliseconds(10), seconds(1)}}) {
+    rig.fold.on_apply = [&rig, took = took] { rig.clock.advance(took); };
+    rig.append({{"a", 1}});
+    rig.flow->step(true);
+    const int before = rig.fold.applied_pages();
+    rig.append({{"a", 1}});
+    rig.flow->step();
+    rig.clock.advance(gathers - microseconds(1));
+    rig.flow->step();
+    EXPECT_EQ(rig.fold.applied_pages(), before);
+    rig.clock.advance(microseconds(1));
+    rig.flow->step();
+    EXPECT_EQ(rig.fold.applied_pages(), before + 1);
+  }
+}
+
 TEST(LogFlow, draining_waits_for_no_flush_interval) {
   Rig rig;
   rig.append({{"a", 1}});

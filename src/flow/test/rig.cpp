@@ -82,6 +82,7 @@ void SumFold::add(const log::Record& record, std::uint32_t first, std::uint32_t 
 }
 
 Result<void> SumFold::apply(sql::Session& session, Timestamp, std::vector<DeadLetter>& dead) {
+  on_apply();
   page_sizes_.push_back(items_.size());
   Sums before;
   if (care_ == Care::kExact) {

@@ -49,6 +49,8 @@ class SumFold final : public LogFold {
   int applied_pages() const noexcept { return applied_; }
   const std::vector<std::size_t>& page_sizes() const noexcept { return page_sizes_; }
 
+  std::function<void()> on_apply = [] {};  ///< Called by each apply().
+
  private:
   struct Added {
     log::Position position;

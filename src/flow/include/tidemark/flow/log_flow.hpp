@@ -15,7 +15,9 @@
 namespace tidemark::flow {
 
 struct LogFlowOptions {
-  microseconds flush_interval = seconds(1);  ///< How long a page may gather before it is committed.
+  microseconds flush_interval = seconds(1);  ///< How long a page gathers at least before it is committed.
+  /// How long it may gather where commits are dear: a page gathers ten times as long as the last one took to commit.
+  microseconds flush_interval_max = seconds(4);
   std::size_t page_items = 1'000'000;
   std::size_t page_bytes = 256u << 20;            ///< Of log payload.
   std::size_t page_rows = 200'000;                ///< Of pending writes.
