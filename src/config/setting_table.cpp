@@ -70,8 +70,7 @@ constexpr auto kTable = std::to_array<Setting>({
      "How far an event's time may lie ahead of the server's clock; further ahead it is invalid."},
     {kFlow, "flush_interval", DurationType{&Settings::flush_interval, milliseconds(10), seconds(10)}, "1s",
      "How often totals are written. Longer folds more events into a row; stretched to 4s at most where writing takes "
-     "over "
-     "a tenth of the time."},
+     "over a tenth of the time."},
     {kFlow, "stall_timeout", DurationType{&Settings::stall_timeout, seconds(1), days(1)}, "60s",
      "A flow that had work and made no attempt for so long makes /readyz answer 503."},
     {kStorage, "backlog_max_bytes", SizeType{&Settings::backlog_max_bytes, kMiB, 1024 * kTiB}, "16 GiB",
