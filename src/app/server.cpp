@@ -203,7 +203,8 @@ Result<void> Server::Impl::start_doors() {
   increment_reads->start();
 
   ingest_http::IngestPorts ports;
-  ports.submit = [this](arrivals::Submission& submission) { return arrivals->submit(submission); };
+  ports.admits = [this](const arrivals::Submission& submission) { return arrivals->admits(submission); };
+  ports.submit = [this](std::span<arrivals::Submission* const> submissions) { return arrivals->submit(submissions); };
   ports.arrival_time = [this] { return arrivals->now(); };
   ports.post = [this](std::size_t thread, std::function<void()> task) { http->post(thread, std::move(task)); };
   ports.readiness = [this] { return readiness(); };

@@ -54,7 +54,7 @@ struct Arrivals::Impl {
         group_histogram(metrics.histogram("tidemark_arrivals_group_submissions", "Requests in one group commit",
                                           {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024})) {}
 
-  Result<void> enqueue(Submission& submission);
+  Result<void> enqueue(std::span<Submission* const> submissions);
 
   // The committer's thread.
   void run();
@@ -208,18 +208,21 @@ void Arrivals::stop() {
   if (impl.committer.joinable()) impl.committer.join();
 }
 
-Result<void> Arrivals::submit(Submission& submission) {
+Result<void> Arrivals::admits(const Submission& submission) const {
+  if (submission.encoded.size() > impl_->submission_max_bytes) {
+    return fail(Errc::kTooLarge, "the request is too large for one segment of the log; send fewer events at a time");
+  }
+  return {};
+}
+
+Result<void> Arrivals::submit(std::span<Submission* const> submissions) {
   const DoorState state{impl_->doors.load(std::memory_order_relaxed)};
   if (!state.open()) return fail(Errc::kUnavailable, std::string("not accepting events now: ").append(state.text()));
-  return impl_->enqueue(submission);
+  return impl_->enqueue(submissions);
 }
 
 /// Past the doors: control records come in here too, and may use the disk reserve.
-Result<void> Arrivals::Impl::enqueue(Submission& submission) {
-  TIDEMARK_ASSERT(submission.sink != nullptr);
-  if (submission.encoded.size() > submission_max_bytes) {
-    return fail(Errc::kTooLarge, "the request is too large for one segment of the log; send fewer events at a time");
-  }
+Result<void> Arrivals::Impl::enqueue(std::span<Submission* const> submissions) {
   bool sleeper = false;
   {
     const std::lock_guard lock(mutex);
@@ -227,8 +230,11 @@ Result<void> Arrivals::Impl::enqueue(Submission& submission) {
     if (waiting_bytes > options.queue_max_bytes) {
       return fail(Errc::kUnavailable, "too many events are waiting for the disk; send them again later");
     }
-    waiting.push_back(&submission);
-    waiting_bytes += submission.encoded.size();
+    for (Submission* submission : submissions) {
+      TIDEMARK_ASSERT(submission->sink != nullptr && submission->encoded.size() <= submission_max_bytes);
+      waiting.push_back(submission);
+      waiting_bytes += submission->encoded.size();
+    }
     sleeper = std::exchange(sleeping, false);
   }
   if (sleeper) wake.notify_one();
@@ -265,7 +271,9 @@ Result<log::Offset> Arrivals::append_control(log::RecordKind kind, std::string p
   submission.kind = kind;
   submission.encoded = std::move(payload);
   submission.sink = &waiter;
-  TIDEMARK_TRY(impl_->enqueue(submission));
+  TIDEMARK_TRY(admits(submission));
+  Submission* const alone = &submission;
+  TIDEMARK_TRY(impl_->enqueue({&alone, 1}));
   waiter.wait();
   TIDEMARK_TRY(submission.outcome);
   return impl_->log->synced_end();

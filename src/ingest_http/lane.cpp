@@ -20,6 +20,9 @@ constexpr std::size_t kFreeMax = 1'024;
 /// One that grew beyond this is given back, so that a few large requests don't take the room of many small ones.
 constexpr std::size_t kFreeEachMax = 1u << 20;
 
+/// Requests of one round go to the committer together, at one wake-up; with so much of them it may begin at once.
+constexpr std::size_t kSubmitAtOnceBytes = 64u << 10;
+
 constexpr std::string_view kUuidRule =
     "must be a UUID in its canonical form: 36 characters, lower-case, such as 12345678-1234-5678-1234-567812345678";
 
@@ -100,11 +103,31 @@ Pending* Lane::begin(net::Exchange& exchange) {
 }
 
 void Lane::submit(Pending& pending) {
-  if (const auto submitted = ports_.submit(pending.submission); !submitted) {
-    net::Exchange& exchange = *pending.exchange;
-    pool_.release(pending);
-    refuse(exchange, submitted.error());
+  if (const auto admitted = ports_.admits(pending.submission); !admitted) {
+    return refuse_and_release(pending, admitted.error());
   }
+  parsed_.push_back(&pending.submission);
+  parsed_bytes_ += pending.submission.encoded.size();
+  if (parsed_bytes_ >= kSubmitAtOnceBytes) return submit_parsed();
+  // Together with those of the other connections that are served before this task runs.
+  if (parsed_.size() == 1) ports_.post(io_thread_, [this] { submit_parsed(); });
+}
+
+void Lane::submit_parsed() {
+  if (parsed_.empty()) return;
+  parsed_bytes_ = 0;
+  if (const auto submitted = ports_.submit(parsed_); !submitted) {
+    for (const Submission* submission : parsed_) {
+      refuse_and_release(*static_cast<Pending*>(submission->owner), submitted.error());
+    }
+  }
+  parsed_.clear();
+}
+
+void Lane::refuse_and_release(Pending& pending, const Error& error) {
+  net::Exchange& exchange = *pending.exchange;
+  pool_.release(pending);
+  refuse(exchange, error);
 }
 
 void Lane::post_increment(net::Exchange& exchange) {

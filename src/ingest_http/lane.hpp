@@ -57,6 +57,8 @@ class Lane final : public arrivals::CompletionSink {
  private:
   Pending* begin(net::Exchange& exchange);
   void submit(Pending& pending);
+  void submit_parsed();
+  void refuse_and_release(Pending& pending, const Error& error);
   Result<void> parse_increment(Pending& pending, std::string& field);
   void answer_arrived();
   void answer(Pending& pending);
@@ -73,6 +75,8 @@ class Lane final : public arrivals::CompletionSink {
   ingest::EventParser event_parser_;
   ingest::IncrementParser increment_parser_;
   PendingPool pool_;
+  std::vector<arrivals::Submission*> parsed_;  // On their way to ports_.submit().
+  std::size_t parsed_bytes_ = 0;               // Of their encodings.
   MonotonicTime drained_at_{};
   std::vector<arrivals::Submission*> draining_;
   VerdictCounts increment_counts_{};

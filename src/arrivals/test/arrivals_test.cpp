@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <array>
 #include <future>
 #include <map>
 #include <set>
@@ -45,6 +46,12 @@ class CountingSink final : public CompletionSink {
   std::condition_variable arrived_;
   std::size_t back_ = 0;
 };
+
+Result<void> submit(Arrivals& arrivals, Submission& submission) {
+  TIDEMARK_TRY(arrivals.admits(submission));
+  Submission* const alone = &submission;
+  return arrivals.submit({&alone, 1});
+}
 
 struct Sent {
   std::string id;
@@ -111,9 +118,9 @@ class ArrivalsTest : public testing::Test {
       Submission& before, const std::vector<Submission*>& others, const std::function<void()>& also = [] {}) {
     sink_.when_back = [this, others, also] {
       also();
-      for (Submission* other : others) EXPECT_TRUE(arrivals_->submit(*other));
+      for (Submission* other : others) EXPECT_TRUE(submit(*arrivals_, *other));
     };
-    ASSERT_TRUE(arrivals_->submit(before));
+    ASSERT_TRUE(submit(*arrivals_, before));
   }
 
   /// Sends one request and waits for its verdicts, written as one letter each: n, d, c, t; empty on an error.
@@ -121,7 +128,7 @@ class ArrivalsTest : public testing::Test {
     Submission submission;
     fill(submission, events);
     submission.all_or_nothing = all_or_nothing;
-    if (!arrivals_->submit(submission)) return "";
+    if (!submit(*arrivals_, submission)) return "";
     sink_.wait_for(++sent_);
     return letters(submission);
   }
@@ -182,8 +189,8 @@ TEST_F(ArrivalsTest, the_same_identity_twice_in_one_group_and_in_the_next) {
   fill(first, {{"a", "1"}});
   fill(second, {{"a", "1"}, {"a", "2"}});
   start();
-  ASSERT_TRUE(arrivals_->submit(first));
-  ASSERT_TRUE(arrivals_->submit(second));
+  ASSERT_TRUE(submit(*arrivals_, first));
+  ASSERT_TRUE(submit(*arrivals_, second));
   sink_.wait_for(sent_ += 2);
   EXPECT_EQ(letters(first), "n");
   EXPECT_EQ(letters(second), "dc");
@@ -202,7 +209,7 @@ TEST_F(ArrivalsTest, two_connections_that_race_for_identities_make_each_new_once
       Submission submission;
       fill(submission, {{"race" + std::to_string(i)}, {"race" + std::to_string(i + 1)}});
       submission.sink = &sink;
-      ASSERT_TRUE(arrivals_->submit(submission));
+      ASSERT_TRUE(submit(*arrivals_, submission));
       sink.wait_for(1);
       const std::lock_guard lock(mutex);
       for (std::size_t k = 0; k < 2; ++k) {
@@ -311,7 +318,7 @@ std::set<std::string> live_until_a_fault(FileSystem& files, Clock& clock, const 
                                 true,
                                 false,
                                 {}});
-    if (!arrivals.submit(submission)) break;
+    if (!submit(arrivals, submission)) break;
     sink.wait_for(1);
     if (!submission.outcome) break;
     if (submission.verdicts[0] == Verdict::kNew) acknowledged.insert(id);
@@ -412,7 +419,7 @@ TEST_F(ArrivalsTest, a_failed_sync_answers_unavailable_and_ends_the_process) {
   files_.inject({.operation = FileOperation::kSync, .code = Errc::kIo, .path_contains = "data/log/", .repeats = true});
   Submission submission;
   fill(submission, {{"b"}});
-  ASSERT_TRUE(arrivals_->submit(submission));
+  ASSERT_TRUE(submit(*arrivals_, submission));
   sink_.wait_for(++sent_);
   ASSERT_FALSE(submission.outcome);
   EXPECT_EQ(submission.outcome.error().code(), Errc::kUnavailable);
@@ -421,7 +428,7 @@ TEST_F(ArrivalsTest, a_failed_sync_answers_unavailable_and_ends_the_process) {
   EXPECT_FALSE(arrivals_->doors().open());
   files_.clear_faults();
   fill(submission, {{"c"}});
-  EXPECT_FALSE(arrivals_->submit(submission)) << "it must never be tried again";
+  EXPECT_FALSE(submit(*arrivals_, submission)) << "it must never be tried again";
 }
 
 TEST_F(ArrivalsTest, a_jump_of_the_clock_between_starts_makes_no_repeat_new) {
@@ -601,21 +608,35 @@ TEST_F(ArrivalsTest, a_stop_answers_everything_that_was_submitted) {
   std::vector<Submission> submissions(50);
   for (std::size_t i = 0; i < submissions.size(); ++i) {
     fill(submissions[i], {{"stop" + std::to_string(i)}});
-    ASSERT_TRUE(arrivals_->submit(submissions[i]));
+    ASSERT_TRUE(submit(*arrivals_, submissions[i]));
   }
   arrivals_->stop();
   sink_.wait_for(submissions.size());
   for (const Submission& submission : submissions) EXPECT_EQ(letters(submission), "n");
   Submission late;
   fill(late, {{"late"}});
-  EXPECT_FALSE(arrivals_->submit(late));
+  EXPECT_FALSE(submit(*arrivals_, late));
+}
+
+TEST_F(ArrivalsTest, what_is_submitted_together_is_one_group) {
+  start();
+  std::array<Submission, 3> submissions;
+  std::array<Submission*, 3> together{};
+  for (std::size_t i = 0; i < submissions.size(); ++i) {
+    fill(submissions[i], {{"one"}});
+    together[i] = &submissions[i];
+  }
+  ASSERT_TRUE(arrivals_->submit(together));
+  sink_.wait_for(submissions.size());
+  EXPECT_THAT(metrics_->exposition(), HasSubstr("tidemark_arrivals_group_submissions_count 1\n"));
+  EXPECT_EQ(letters(submissions[0]) + letters(submissions[1]) + letters(submissions[2]), "ndd");
 }
 
 TEST_F(ArrivalsTest, a_request_too_large_for_a_segment_is_refused_and_harms_nobody) {
   start();
   Submission huge;
   fill(huge, {{std::string(300 << 10, 'x')}});
-  const auto refused = arrivals_->submit(huge);
+  const auto refused = submit(*arrivals_, huge);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code(), Errc::kTooLarge);
   EXPECT_EQ(send({{"a"}}), "n");

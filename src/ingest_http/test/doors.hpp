@@ -6,6 +6,7 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -94,9 +95,14 @@ class DoorsTest : public ::testing::Test {
  protected:
   DoorsTest() {
     IngestPorts ports;
-    ports.submit = [this](arrivals::Submission& submission) -> Result<void> {
+    ports.admits = [this](const arrivals::Submission&) -> Result<void> {
+      if (admits_error_) return fail(*admits_error_);
+      return {};
+    };
+    ports.submit = [this](std::span<arrivals::Submission* const> submissions) -> Result<void> {
+      groups_.push_back(submissions.size());
       if (submit_error_) return fail(*submit_error_);
-      submitted_.push_back(&submission);
+      submitted_.insert(submitted_.end(), submissions.begin(), submissions.end());
       return {};
     };
     ports.arrival_time = [this] { return clock_.now(); };
@@ -127,8 +133,10 @@ class DoorsTest : public ::testing::Test {
     if (!content_type.empty()) exchange.with_header("Content-Type", content_type);
     return exchange;
   }
+  /// A round of the io thread in which this is the only request.
   FakeExchange& handled(FakeExchange& exchange) {
     routes_->handle(exchange);
+    run_tasks();
     return exchange;
   }
 
@@ -156,9 +164,11 @@ class DoorsTest : public ::testing::Test {
   FakeReader reader_;
   Readiness readiness_;
   std::string tenant_ = "default";
+  std::optional<Error> admits_error_;
   std::optional<Error> submit_error_;
   std::optional<Error> tenant_error_;
   std::deque<arrivals::Submission*> submitted_;
+  std::vector<std::size_t> groups_;  ///< How many were submitted together, each time.
   std::deque<std::function<void()>> tasks_;
   std::vector<std::size_t> posted_to_;
   std::deque<FakeExchange> exchanges_;

@@ -70,7 +70,10 @@ class HttpDoors : public ::testing::Test {
 
   void connect() {
     IngestPorts ports;
-    ports.submit = [this](arrivals::Submission& submission) { return arrivals_->submit(submission); };
+    ports.admits = [this](const arrivals::Submission& submission) { return arrivals_->admits(submission); };
+    ports.submit = [this](std::span<arrivals::Submission* const> submissions) {
+      return arrivals_->submit(submissions);
+    };
     ports.arrival_time = [this] { return arrivals_->now(); };
     ports.post = [this](std::size_t thread, std::function<void()> task) { server_->post(thread, std::move(task)); };
     ports.readiness = [this] {

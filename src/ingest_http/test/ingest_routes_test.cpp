@@ -441,11 +441,55 @@ TEST_F(Groups, come_back_with_one_task_for_each_thread) {
   std::vector<arrivals::Submission*> first(submitted_.begin(), submitted_.begin() + 3);
   std::vector<arrivals::Submission*> second(submitted_.begin() + 3, submitted_.end());
   for (arrivals::Submission* submission : submitted_) submission->verdicts = {Verdict::kNew};
+  posted_to_.clear();
   first[0]->sink->completed(first);
   second[0]->sink->completed(second);
   EXPECT_EQ(posted_to_, (std::vector<std::size_t>{0, 1}));
   run_tasks();
   for (const FakeExchange& exchange : exchanges_) EXPECT_EQ(exchange.status(), 200);
+}
+
+TEST_F(Groups, requests_of_one_round_are_submitted_together) {
+  for (int i = 0; i < 3; ++i) routes_->handle(request(Method::kPost, "/increment", kIncrement));
+  routes_->handle(request(Method::kPost, "/increment", kIncrement).on_thread(1));
+  EXPECT_TRUE(submitted_.empty()) << "others may come in this round";
+  run_tasks();
+  EXPECT_EQ(groups_, (std::vector<std::size_t>{3, 1}));
+  handled(request(Method::kPost, "/increment", kIncrement));
+  EXPECT_EQ(groups_, (std::vector<std::size_t>{3, 1, 1}));
+}
+
+TEST_F(Groups, a_large_request_waits_for_nobody) {
+  routes_->handle(request(Method::kPost, "/increment", kIncrement));
+  std::string batch;
+  for (int i = 0; i < 4'000; ++i) batch += event(std::to_string(i)) + "\n";
+  routes_->handle(post_events(batch, "application/x-ndjson"));
+  EXPECT_EQ(groups_, (std::vector<std::size_t>{2}));
+  run_tasks();
+  EXPECT_EQ(groups_, (std::vector<std::size_t>{2})) << "nothing was left to submit";
+}
+
+TEST_F(Groups, a_round_that_is_refused_is_answered_whole_and_the_next_is_not) {
+  submit_error_ = Error(Errc::kUnavailable, "too many events are waiting for the disk");
+  for (int i = 0; i < 3; ++i) routes_->handle(request(Method::kPost, "/increment", kIncrement));
+  run_tasks();
+  for (const FakeExchange& exchange : exchanges_) EXPECT_EQ(exchange.status(), 503);
+  submit_error_.reset();
+  FakeExchange& next = handled(request(Method::kPost, "/increment", kIncrement));
+  decide({Verdict::kNew});
+  EXPECT_EQ(next.status(), 200);
+}
+
+TEST_F(Groups, one_that_can_never_be_stored_harms_none_of_its_round) {
+  FakeExchange& before = request(Method::kPost, "/increment", kIncrement);
+  routes_->handle(before);
+  admits_error_ = Error(Errc::kTooLarge, "too large for one segment");
+  FakeExchange& huge = request(Method::kPost, "/increment", kIncrement);
+  routes_->handle(huge);
+  run_tasks();
+  EXPECT_EQ(huge.status(), 413);
+  decide({Verdict::kNew});
+  EXPECT_EQ(before.status(), 200);
 }
 
 TEST_F(Groups, submissions_are_reused) {

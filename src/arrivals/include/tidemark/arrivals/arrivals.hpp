@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "tidemark/arrivals/submission.hpp"
@@ -62,9 +63,12 @@ class Arrivals {
   /// Closes the doors, commits and answers what was submitted, writes a last checkpoint, joins the thread.
   void stop();
 
-  /// Queues a submission, which comes back through its sink. Error kUnavailable when the doors are closed or the queue
-  /// is full: then it doesn't come back.
-  Result<void> submit(Submission& submission);
+  /// Whether a submission can be stored at all. Error kTooLarge.
+  Result<void> admits(const Submission& submission) const;
+  /// Queues submissions that are admitted, at one wake-up of the committer, which takes them as one group if they fit.
+  /// They come back through their sinks. Error kUnavailable when the doors are closed or the queue is full: then none
+  /// comes back.
+  Result<void> submit(std::span<Submission* const> submissions);
 
   /// Appends a control record (sticky) through the committer and waits until it is on disk.
   Result<log::Offset> append_control(log::RecordKind kind, std::string payload);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,8 +52,9 @@ struct Readiness {
 
 /// What the routes need of the rest of the process. Everything is called on io threads and must not block.
 struct IngestPorts {
-  std::function<Result<void>(arrivals::Submission&)> submit;  ///< Arrivals::submit
-  std::function<Timestamp()> arrival_time;                    ///< Arrivals::now
+  std::function<Result<void>(const arrivals::Submission&)> admits;             ///< Arrivals::admits
+  std::function<Result<void>(std::span<arrivals::Submission* const>)> submit;  ///< Arrivals::submit
+  std::function<Timestamp()> arrival_time;                                     ///< Arrivals::now
   /// HttpServer::post. Called on the committer's thread and on the threads of `increments` too.
   std::function<void(std::size_t io_thread, std::function<void()> task)> post;
   TenantResolver tenant = default_tenant;
