@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <functional>
 #include <array>
+#include <functional>
 #include <future>
 #include <map>
 #include <set>
