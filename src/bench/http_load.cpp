@@ -14,6 +14,7 @@
 #include <charconv>
 #include <chrono>
 #include <cstring>
+#include <deque>
 #include <vector>
 
 #include "tidemark/base/ascii.hpp"
@@ -114,7 +115,7 @@ class Load {
   EventStream& stream_;
   Socket poll_;
   std::vector<Connection> connections_;
-  std::vector<Connection*> idle_;
+  std::deque<Connection*> idle_;  // The longest idle first: at low rates none is idle until the server closes it.
   std::uint64_t scheduled_ = 0;
   std::uint64_t begun_events_ = 0;  // In the measured time.
   Clock::time_point began_;
@@ -216,8 +217,8 @@ Result<void> Load::send_due(Clock::time_point now) {
       if (due > now || due >= measure_to_) break;
       ++scheduled_;
     }
-    Connection& connection = *idle_.back();
-    idle_.pop_back();
+    Connection& connection = *idle_.front();
+    idle_.pop_front();
     TIDEMARK_TRY(begin(connection, due));
     if (!measuring_ || options_.events_max == 0) continue;
     begun_events_ += connection.request.event_at.size();
