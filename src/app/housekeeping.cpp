@@ -64,11 +64,13 @@ bool Housekeeping::is_note_stale() const {
 void Housekeeping::note_applied() {
   const log::Offset applied = flow_.applied_offset();
   if (applied == 0) return;  // Also as long as the database hasn't answered: the older note is the better one.
-  if (const auto taken = note_.take(applied); !taken) {
+  const auto taken = note_.take(applied);
+  if (!taken && !note_failing_) {
     logging::warning(
         "how far the flow has come could not be noted; a start without its database may count more backlog",
         {{"error", taken.error()}});
   }
+  note_failing_ = !taken;
 }
 
 void Housekeeping::run() {

@@ -37,6 +37,7 @@ class Housekeeping {
   flow::AppliedNote& note_;
   const std::string digests_;
   const microseconds retention_;
+  bool note_failing_ = false;  // Told once, not at each attempt.
   std::mutex mutex_;
   std::condition_variable wake_;
   bool stopping_ = false;  // Guarded by mutex_.
