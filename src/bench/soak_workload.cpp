@@ -1,6 +1,7 @@
 #include <chrono>
 #include <future>
 #include <random>
+#include <thread>
 
 #include "http_load.hpp"
 #include "measured_server.hpp"
@@ -62,23 +63,26 @@ Result<void> SoakRun::send_and_sample() {
   constexpr std::size_t kBatchConnections = 4;
   const double rate = options_.rate > 0 ? options_.rate : kDefaultSingleRate;
   const std::uint32_t run = std::random_device()() % 99'999'999;
-  auto single =
+  const std::shared_future single =
       std::async(std::launch::async, [&] { return load(Workload::kSingle, rate, options_.connections, run); });
-  auto batch = std::async(std::launch::async,
-                          [&] { return load(Workload::kBatch, options_.batch_rate, kBatchConnections, run + 1); });
+  const std::shared_future batch = std::async(
+      std::launch::async, [&] { return load(Workload::kBatch, options_.batch_rate, kBatchConnections, run + 1); });
   const auto began = Steady::now();
   const milliseconds interval = std::max(kLeastSampleInterval, milliseconds(options_.measured) / kSamplesMax);
   std::this_thread::sleep_for(options_.warm_up);
   while (Steady::now() < began + options_.warm_up + options_.measured) {
     memory_.add(std::chrono::duration<double>(Steady::now() - began).count(), resident_bytes(server_->pid()));
-    if (single.wait_for(interval) == std::future_status::ready) break;  // It failed.
+    for (const auto& load : {single, batch}) {
+      if (load.wait_for(seconds(0)) != std::future_status::ready || load.get()) continue;
+      server_->kill_now();  // Ends the other load.
+      return fail(load.get().error());
+    }
+    std::this_thread::sleep_for(interval);
   }
-  const Result<LoadResult> single_result = single.get();
-  const Result<LoadResult> batch_result = batch.get();
-  if (!single_result) return fail(single_result.error());
-  if (!batch_result) return fail(batch_result.error());
-  tell("single", rate, *single_result);
-  tell("batch", options_.batch_rate, *batch_result);
+  if (!single.get()) return fail(single.get().error());
+  if (!batch.get()) return fail(batch.get().error());
+  tell("single", rate, *single.get());
+  tell("batch", options_.batch_rate, *batch.get());
   return {};
 }
 
