@@ -29,14 +29,25 @@ std::string names(std::span<const UpsertColumn> columns, std::string_view prefix
   return join(parts, ", ");
 }
 
-/// `unnest($1::text[], $2::bigint[])`.
-std::string unnest(std::span<const UpsertColumn> columns) {
+/// `$1::text[]`, `$2::bigint[]`.
+std::vector<std::string> arrays(std::span<const UpsertColumn> columns) {
   std::vector<std::string> arrays;
   for (const UpsertColumn& column : columns) {
     arrays.push_back("$" + std::to_string(arrays.size() + 1) +
                      "::" + std::string(array_element_name(column.column.type)) + "[]");
   }
-  return "unnest(" + join(arrays, ", ") + ")";
+  return arrays;
+}
+
+/// `unnest($1::text[], $2::bigint[])`, a table.
+std::string unnest(std::span<const UpsertColumn> columns) {
+  return "unnest(" + join(arrays(columns), ", ") + ")";
+}
+
+/// `unnest($1::text[]), unnest($2::bigint[])`, the same rows as a list to select: the server then hands on each as it
+/// is taken from the arrays, where for a table it first copies each array into a store of its own.
+std::string unnest_each(std::span<const UpsertColumn> columns) {
+  return "unnest(" + join(arrays(columns), "), unnest(") + ")";
 }
 
 /// What the column becomes where the row exists, `t` being the row and `excluded` the new one.
@@ -112,8 +123,8 @@ std::string PostgresDialect::upsert(const UpsertShape& shape) const {
     if (column.merge == Merge::kKeep) continue;
     changes.push_back(quote_identifier(column.column.name) + " = " + merged(column, shape.order_by));
   }
-  return "INSERT INTO " + table(shape.table) + " AS t (" + names(shape.columns) + ") SELECT * FROM " +
-         unnest(shape.columns) + " ON CONFLICT (" + names(key_columns(shape)) + ") DO " +
+  return "INSERT INTO " + table(shape.table) + " AS t (" + names(shape.columns) + ") SELECT " +
+         unnest_each(shape.columns) + " ON CONFLICT (" + names(key_columns(shape)) + ") DO " +
          (changes.empty() ? "NOTHING" : "UPDATE SET " + join(changes, ", "));
 }
 
