@@ -1,7 +1,8 @@
 // Bulk upserts into PostgreSQL as somebody writes them who knows it well, against the table that a flush of Tidemark
 // has filled: binary arrays through UNNEST, and binary COPY into a temporary table followed by INSERT … SELECT. Adds
-// one event of amount 1 to each of KEYS totals of a meter of its own, one transaction a round; the first round inserts
-// and isn't counted among the updates. Prints one JSON object. Usage: postgres_upserts URL KEYS SECONDS
+// one event of amount 1 to each of KEYS totals of a meter of its own, one transaction a round; of four rounds the first
+// inserts new keys and the others update them. Prints the medians as one JSON object.
+// Usage: postgres_upserts URL KEYS SECONDS
 #include <endian.h>
 #include <libpq-fe.h>
 
@@ -11,6 +12,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -20,7 +22,9 @@ using Steady = std::chrono::steady_clock;
 
 constexpr std::size_t kRowsAStatement = 20'000;           // Of 1,000, 10,000, 20,000 and 50,000 none is faster.
 constexpr std::int64_t kEventTime = 768'000'000'000'000;  // Microseconds since 2000.
-constexpr std::int64_t kEpoch = -946'684'800'000'000;     // 1970, likewise.
+constexpr int kRoundsARange = 4;                          // As the flush: one inserts, the others update.
+constexpr int kLeastRounds = 2 * kRoundsARange;
+constexpr std::int64_t kEpoch = -946'684'800'000'000;  // 1970, likewise.
 constexpr const char* kColumns =
     "tenant, meter, subject, group_hash, window_size, window_start, group_values, value, sum, events, first_time,"
     " last_time, updated_at";
@@ -28,6 +32,12 @@ constexpr const char* kOnConflict =
     " ON CONFLICT (tenant, meter, subject, group_hash, window_size, window_start) DO UPDATE SET value = t.value +"
     " excluded.value, events = t.events + excluded.events, last_time = excluded.last_time, updated_at ="
     " excluded.updated_at";
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const std::size_t half = values.size() / 2;
+  return values.size() % 2 != 0 ? values[half] : (values[half - 1] + values[half]) / 2;
+}
 
 [[noreturn]] void give_up(PGconn* connection) {
   std::fprintf(stderr, "postgres: %s\n", PQerrorMessage(connection));
@@ -93,6 +103,7 @@ struct Cells {
                number64(kEventTime),
                number64(kEventTime),
                number64(kEventTime)} {}
+  static constexpr std::size_t kMeter = 1;
   static constexpr std::size_t kSubject = 2;
   static constexpr std::size_t kSum = 8;
   std::vector<std::string> values;
@@ -125,7 +136,7 @@ std::string array_of(const Cells& cells, std::size_t column, Oid type, std::size
   return out;
 }
 
-void upsert_by_unnest(PGconn* connection, const Cells& cells, std::size_t keys) {
+void upsert_by_unnest(PGconn* connection, const Cells& cells, std::size_t begin, std::size_t keys_end) {
   constexpr Oid kTypes[] = {25, 25, 25, 17, 25, 1184, 25, 1700, 1700, 20, 1184, 1184, 1184};
   static const std::string statement =
       std::string("INSERT INTO tidemark_totals AS t (") + kColumns +
@@ -136,12 +147,12 @@ void upsert_by_unnest(PGconn* connection, const Cells& cells, std::size_t keys) 
   static bool prepared = false;
   if (!prepared) must(connection, PQprepare(connection, "upsert", statement.c_str(), 0, nullptr));
   prepared = true;
-  for (std::size_t begin = 0; begin < keys; begin += kRowsAStatement) {
+  for (; begin < keys_end; begin += kRowsAStatement) {
     std::vector<std::string> arrays;
     std::vector<const char*> values;
     std::vector<int> lengths;
     for (std::size_t column = 0; column < cells.values.size(); ++column) {
-      arrays.push_back(array_of(cells, column, kTypes[column], begin, std::min(keys, begin + kRowsAStatement)));
+      arrays.push_back(array_of(cells, column, kTypes[column], begin, std::min(keys_end, begin + kRowsAStatement)));
     }
     for (const std::string& array : arrays) {
       values.push_back(array.data());
@@ -153,13 +164,13 @@ void upsert_by_unnest(PGconn* connection, const Cells& cells, std::size_t keys) 
   }
 }
 
-void upsert_by_copy(PGconn* connection, const Cells& cells, std::size_t keys) {
+void upsert_by_copy(PGconn* connection, const Cells& cells, std::size_t begin, std::size_t keys_end) {
   run(connection, "CREATE TEMPORARY TABLE given (LIKE tidemark_totals) ON COMMIT DROP");
   run(connection, "COPY given FROM STDIN (FORMAT binary)");
   std::string out("PGCOPY\n\377\r\n\0", 11);
   append32(out, 0);
   append32(out, 0);
-  for (std::size_t key = 0; key < keys; ++key) {
+  for (std::size_t key = begin; key < keys_end; ++key) {
     append16(out, static_cast<std::uint16_t>(cells.values.size()));
     for (std::size_t column = 0; column < cells.values.size(); ++column) {
       append_cell(out, cells, column, key);
@@ -177,6 +188,25 @@ void upsert_by_copy(PGconn* connection, const Cells& cells, std::size_t keys) {
   run(connection, statement.c_str());
 }
 
+struct Way {
+  const char* name;
+  void (*upsert)(PGconn*, const Cells&, std::size_t, std::size_t);
+  Cells cells;
+  std::vector<double> inserts;  // Rows a second, a value for each round.
+  std::vector<double> updates;
+};
+
+/// How many keys an earlier call has left.
+std::size_t stored_keys(PGconn* connection, const Way& way) {
+  const std::string statement =
+      "SELECT count(*) FROM tidemark_totals WHERE meter = '" + way.cells.values[Cells::kMeter] + "'";
+  PGresult* result = PQexec(connection, statement.c_str());
+  if (PQresultStatus(result) != PGRES_TUPLES_OK) give_up(connection);
+  const std::size_t keys = std::strtoull(PQgetvalue(result, 0, 0), nullptr, 10);
+  PQclear(result);
+  return keys;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -185,32 +215,27 @@ int main(int argc, char** argv) {
   if (PQstatus(connection) != CONNECTION_OK) give_up(connection);
   const std::size_t keys = std::strtoull(argv[2], nullptr, 10);
   const double seconds = std::atof(argv[3]);
-  struct Way {
-    const char* name;
-    void (*upsert)(PGconn*, const Cells&, std::size_t);
-    Cells cells;
-    double insert_seconds = 0;
-    double update_seconds = 0;
-    int updates = 0;
-  };
   Way ways[] = {{"unnest", upsert_by_unnest, Cells("by_unnest")}, {"copy", upsert_by_copy, Cells("by_copy")}};
+  std::size_t first = 0;
+  for (const Way& way : ways) first = std::max(first, stored_keys(connection, way));
   const auto began = Steady::now();
-  for (int round = 0; round < 3 || Steady::now() < began + std::chrono::duration<double>(seconds); ++round) {
-    for (Way& way : ways) {
+  for (int round = 0; round < kLeastRounds || Steady::now() < began + std::chrono::duration<double>(seconds); ++round) {
+    const bool inserting = round % kRoundsARange == 0;
+    if (inserting && round > 0) first += keys;
+    for (std::size_t turn = 0; turn < std::size(ways); ++turn) {
+      Way& way = ways[(turn + static_cast<std::size_t>(round / kRoundsARange)) % std::size(ways)];
       const auto at = Steady::now();
       run(connection, "BEGIN");
-      way.upsert(connection, way.cells, keys);
+      way.upsert(connection, way.cells, first, first + keys);
       run(connection, "COMMIT");
       const double took = std::chrono::duration<double>(Steady::now() - at).count();
-      (round == 0 ? way.insert_seconds : way.update_seconds) += took;
-      way.updates += round > 0;
+      (inserting ? way.inserts : way.updates).push_back(static_cast<double>(keys) / took);
     }
   }
   std::printf("{");
-  for (const Way& way : ways) {
-    const double rows = static_cast<double>(keys);
+  for (Way& way : ways) {
     std::printf("%s\"%s_insert_rows_per_second\":%.0f,\"%s_update_rows_per_second\":%.0f", &way == ways ? "" : ",",
-                way.name, rows / way.insert_seconds, way.name, rows * way.updates / way.update_seconds);
+                way.name, median(way.inserts), way.name, median(way.updates));
   }
   std::printf("}\n");
   PQfinish(connection);

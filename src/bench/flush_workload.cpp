@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <chrono>
 
@@ -16,15 +17,36 @@ namespace {
 using Steady = std::chrono::steady_clock;
 
 constexpr std::string_view kByHand = "by_hand";
+constexpr std::array<std::string_view, 2> kMeters = {kMeter, kByHand};
 constexpr std::uint64_t kRowsAStatement = 1'000;
 constexpr std::uint64_t kEventsARecord = 1'000;
-constexpr int kLeastRounds = 2;                             ///< Of updates, after the round that inserts.
+constexpr int kRoundsARange = 4;  ///< With the same keys: one inserts, the others update.
+constexpr int kLeastRounds = 2 * kRoundsARange;
 constexpr std::int64_t kEventTime = 1'714'564'800'000'000;  // 2024-05-01T12:00:00Z
 
 std::string subject_of(std::uint64_t number) {
   std::string digits = std::to_string(number);
   return "s-" + std::string(8 - std::min<std::size_t>(8, digits.size()), '0') + digits;
 }
+
+/// Rows a second, a value for each round.
+struct Rates {
+  std::vector<double> flow;
+  std::vector<double> by_hand;
+};
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const std::size_t half = values.size() / 2;
+  return values.size() % 2 != 0 ? values[half] : (values[half - 1] + values[half]) / 2;
+}
+
+/// What the table holds of one meter.
+struct Stored {
+  std::int64_t rows = 0;
+  std::int64_t events = 0;
+  std::int64_t value = 0;
+};
 
 /// The statement that somebody would write who adds to many totals at once.
 class HandWritten {
@@ -51,12 +73,12 @@ class HandWritten {
             given("events") + ", last_time = " + given("last_time") + ", updated_at = " + given("updated_at");
   }
 
-  /// Adds one event of amount 1 to each of `keys` totals, in the order of their keys, in one transaction.
-  Result<void> run(sql::Session& session, std::uint64_t keys) {
+  /// Adds one event of amount 1 to each of the totals [key, end), in the order of their keys, in one transaction.
+  Result<void> run(sql::Session& session, std::uint64_t key, std::uint64_t end) {
     TIDEMARK_TRY(session.begin());
-    for (std::uint64_t key = 0; key < keys;) {
+    while (key < end) {
       statement_ = begin_;
-      for (std::uint64_t row = 0; row < kRowsAStatement && key < keys; ++row, ++key) {
+      for (std::uint64_t row = 0; row < kRowsAStatement && key < end; ++row, ++key) {
         if (row > 0) statement_ += ',';
         statement_.append(row_begin_).append(subject_of(key)).append(row_end_);
       }
@@ -85,10 +107,12 @@ class FlushRun {
 
  private:
   Result<void> open();
-  Result<void> append_events();
+  Result<void> append_events(std::uint64_t key, std::uint64_t end);
   Result<double> flow_seconds();
-  Result<double> by_hand_seconds(HandWritten& by_hand, sql::Session& session);
-  Result<void> check(sql::Session& session, int rounds);
+  Result<void> round(int number, HandWritten& by_hand, sql::Session& session, Rates& rates);
+  void report(std::string_view kind, const Rates& rates);
+  Result<Stored> stored(sql::Session& session, std::string_view meter) const;
+  Result<void> check(sql::Session& session, const std::array<Stored, 2>& before, int rounds);
 
   const Options& options_;
   sql::Database& database_;
@@ -101,6 +125,7 @@ class FlushRun {
   meters::TotalsFold fold_;
   std::unique_ptr<flow::LogFlow> flow_;
   log::GroupBuilder group_;
+  std::uint64_t first_key_ = 0;  ///< Of the range that the next rounds are about.
 };
 
 Result<void> FlushRun::open() {
@@ -124,14 +149,14 @@ Result<void> FlushRun::open() {
   return {};
 }
 
-/// Puts one event for each key into the log.
-Result<void> FlushRun::append_events() {
+/// Puts one event for each of the keys [key, end) into the log.
+Result<void> FlushRun::append_events(std::uint64_t key, std::uint64_t end) {
   std::string payload;
-  for (std::uint64_t key = 0; key < options_.keys;) {
-    const std::uint64_t end = std::min(options_.keys, key + kEventsARecord);
+  while (key < end) {
+    const std::uint64_t record_end = std::min(end, key + kEventsARecord);
     payload.clear();
-    arrivals::encode_record_head(payload, "default", static_cast<std::uint32_t>(end - key));
-    for (; key < end; ++key) {
+    arrivals::encode_record_head(payload, "default", static_cast<std::uint32_t>(record_end - key));
+    for (; key < record_end; ++key) {
       const std::string subject = subject_of(key);
       arrivals::Event event;
       event.time = from_micros(kEventTime);
@@ -162,27 +187,54 @@ Result<double> FlushRun::flow_seconds() {
   return std::chrono::duration<double>(Steady::now() - began).count();
 }
 
-Result<double> FlushRun::by_hand_seconds(HandWritten& by_hand, sql::Session& session) {
-  const auto began = Steady::now();
-  TIDEMARK_TRY(by_hand.run(session, options_.keys));
-  return std::chrono::duration<double>(Steady::now() - began).count();
+/// The flow and the statement by hand, each with the same keys. The one that goes first changes with each round, so
+/// that neither always finds the other's pages warm.
+Result<void> FlushRun::round(int number, HandWritten& by_hand, sql::Session& session, Rates& rates) {
+  const std::uint64_t end = first_key_ + options_.keys;
+  const auto keys = static_cast<double>(options_.keys);
+  TIDEMARK_TRY(append_events(first_key_, end));
+  for (const bool flow_now : {number % 2 == 0, number % 2 != 0}) {
+    if (flow_now) {
+      TIDEMARK_TRY_ASSIGN(const double taken, flow_seconds());
+      rates.flow.push_back(keys / taken);
+    } else {
+      const auto began = Steady::now();
+      TIDEMARK_TRY(by_hand.run(session, first_key_, end));
+      rates.by_hand.push_back(keys / std::chrono::duration<double>(Steady::now() - began).count());
+    }
+  }
+  return {};
 }
 
-Result<void> FlushRun::check(sql::Session& session, int rounds) {
-  const std::string statement =
-      "SELECT SUM(events), SUM(value) FROM " + session.dialect().table("tidemark_totals") + " WHERE meter = ?";
-  const std::array<sql::Type, 2> types = {sql::Type::kDecimal, sql::Type::kDecimal};
-  const std::string expected = std::to_string(options_.keys * static_cast<std::uint64_t>(rounds));
-  std::string told = "expected " + expected;
+void FlushRun::report(std::string_view kind, const Rates& rates) {
+  const std::string prefix(kind);
+  const double flow = median(rates.flow);
+  const double by_hand = median(rates.by_hand);
+  report_.add(prefix + "_rounds", static_cast<std::uint64_t>(rates.flow.size()));
+  report_.add(prefix + "_rows_per_second", flow);
+  report_.add(prefix + "_by_hand_rows_per_second", by_hand);
+  report_.add(prefix + "_ratio", flow / by_hand);
+}
+
+Result<Stored> FlushRun::stored(sql::Session& session, std::string_view meter) const {
+  const std::string statement = "SELECT COUNT(*), COALESCE(SUM(events), 0), COALESCE(SUM(value), 0) FROM " +
+                                session.dialect().table("tidemark_totals") + " WHERE meter = ?";
+  const std::array<sql::Type, 3> types = {sql::Type::kDecimal, sql::Type::kDecimal, sql::Type::kDecimal};
+  const std::array<sql::Value, 1> parameters = {std::string(meter)};
+  TIDEMARK_TRY_ASSIGN(const sql::Rows rows, session.query(statement, parameters, types));
+  const auto number = [&](std::size_t column) { return std::get<Decimal>(rows[0][column]).as_int64(); };
+  return Stored{number(0), number(1), number(2)};
+}
+
+Result<void> FlushRun::check(sql::Session& session, const std::array<Stored, 2>& before, int rounds) {
+  const auto added = static_cast<std::int64_t>(options_.keys) * rounds;
+  std::string told = "expected " + std::to_string(added);
   bool holds = true;
-  for (const std::string_view meter : {kMeter, kByHand}) {
-    const std::array<sql::Value, 1> parameters = {std::string(meter)};
-    TIDEMARK_TRY_ASSIGN(const sql::Rows rows, session.query(statement, parameters, types));
-    for (const sql::Value& value : rows[0]) {
-      const auto* number = std::get_if<Decimal>(&value);
-      const std::string found = number == nullptr ? "nothing" : number->to_string();
-      holds = holds && found == expected;
-      told.append(", ").append(meter).append(" ").append(found);
+  for (std::size_t i = 0; i < kMeters.size(); ++i) {
+    TIDEMARK_TRY_ASSIGN(const Stored now, stored(session, kMeters[i]));
+    for (const std::int64_t found : {now.events - before[i].events, now.value - before[i].value}) {
+      holds = holds && found == added;
+      told.append(", ").append(kMeters[i]).append(" ").append(std::to_string(found));
     }
   }
   return conclude(report_, holds, told);
@@ -194,37 +246,23 @@ Result<void> FlushRun::run() {
   TIDEMARK_TRY(open());
   TIDEMARK_TRY_ASSIGN(const std::unique_ptr<sql::Session> session, database_.connect());
   HandWritten by_hand(session->dialect());
-  const auto keys = static_cast<double>(options_.keys);
-  double flow_updates = 0;
-  double hand_updates = 0;
-  int rounds = 0;
-  const auto began = Steady::now();
-  while (rounds <= kLeastRounds || Steady::now() < began + options_.measured) {
-    TIDEMARK_TRY(append_events());
-    // The one that goes first changes with each round, so that neither always finds the other's pages warm.
-    double flow = 0;
-    double hand = 0;
-    if (rounds % 2 == 0) {
-      TIDEMARK_TRY_ASSIGN(flow, flow_seconds());
-    }
-    TIDEMARK_TRY_ASSIGN(hand, by_hand_seconds(by_hand, *session));
-    if (rounds % 2 != 0) {
-      TIDEMARK_TRY_ASSIGN(flow, flow_seconds());
-    }
-    if (rounds++ == 0) {
-      report_.add("insert_rows_per_second", keys / flow);
-      report_.add("insert_by_hand_rows_per_second", keys / hand);
-      report_.add("insert_ratio", hand / flow);
-    } else {
-      flow_updates += flow;
-      hand_updates += hand;
-    }
+  std::array<Stored, 2> before;
+  for (std::size_t i = 0; i < kMeters.size(); ++i) {
+    TIDEMARK_TRY_ASSIGN(before[i], stored(*session, kMeters[i]));
+    first_key_ = std::max(first_key_, static_cast<std::uint64_t>(before[i].rows));
   }
-  report_.add("update_rounds", static_cast<std::uint64_t>(rounds - 1));
-  report_.add("update_rows_per_second", keys * (rounds - 1) / flow_updates);
-  report_.add("update_by_hand_rows_per_second", keys * (rounds - 1) / hand_updates);
-  report_.add("update_ratio", hand_updates / flow_updates);
-  return check(*session, rounds);
+  Rates inserts;
+  Rates updates;
+  int rounds = 0;
+  for (const auto began = Steady::now(); rounds < kLeastRounds || Steady::now() < began + options_.measured; ++rounds) {
+    const bool inserting = rounds % kRoundsARange == 0;
+    if (inserting && rounds > 0) first_key_ += options_.keys;
+    // Of the ranges too, each side goes first in turn.
+    TIDEMARK_TRY(round(rounds + rounds / kRoundsARange, by_hand, *session, inserting ? inserts : updates));
+  }
+  report("insert", inserts);
+  report("update", updates);
+  return check(*session, before, rounds);
 }
 
 }  // namespace
