@@ -87,15 +87,16 @@ struct BenchArguments {
 CLI::App* add_bench_command(CLI::App& cli, BenchArguments& arguments) {
   bench::Options& options = arguments.options;
   CLI::App* command = cli.add_subcommand("bench", "Measures a named workload and checks its result");
-  command->add_option("WORKLOAD", arguments.workload, "single, batch, claims, flush, start or soak")
+  command->add_option("WORKLOAD", arguments.workload, "single, batch, claims, flush, start, soak or preload")
       ->required()
-      ->check(CLI::IsMember({"single", "batch", "claims", "flush", "start", "soak"}));
+      ->check(CLI::IsMember({"single", "batch", "claims", "flush", "start", "soak", "preload"}));
   command->add_option("--server", options.server, "a running server; one is started otherwise")->type_name("URL");
   command->add_option("--server-pid", options.server_pid, "its process on this machine, to tell what it uses");
   command->add_option("--database", options.database, "an empty database; SQLite otherwise")->type_name("URL");
   command->add_option("--directory", options.directory,
                       "an empty directory for the data, which stays; a temporary one otherwise");
-  command->add_flag("--reuse", options.reused, "go on with what an earlier run left in --directory (not start, soak)");
+  command->add_flag("--reuse", options.reused,
+                    "go on with what an earlier run, or preload, left in --directory (not soak)");
   command->add_option("--seconds", arguments.measured_seconds, "how long is measured; 60, or 600 of the soak")
       ->check(CLI::Range(1, 86400));
   command->add_option("--warm-up", arguments.warm_up_seconds, "seconds before that")
@@ -155,7 +156,8 @@ CLI::App* add_bench_command(CLI::App& cli, BenchArguments& arguments) {
       "  tidemark bench claims --preload-claims 20000000 --duplicates 0.5 --keyset-memory-bytes 2GiB\n"
       "  tidemark bench flush --database postgres://postgres@localhost/bench\n"
       "  tidemark bench start --seconds 10 --preload-claims 100000000\n"
-      "  tidemark bench soak --duplicates 0.05 --keyset-memory-bytes 64MiB");
+      "  tidemark bench soak --duplicates 0.05 --keyset-memory-bytes 8MiB\n"
+      "  tidemark bench preload --preload-claims 100000000 --directory claims");
   return command;
 }
 
@@ -166,7 +168,8 @@ bench::Options bench_options(const BenchArguments& arguments) {
                      : arguments.workload == "claims" ? bench::Workload::kClaims
                      : arguments.workload == "flush"  ? bench::Workload::kFlush
                      : arguments.workload == "start"  ? bench::Workload::kStart
-                                                      : bench::Workload::kSoak;
+                     : arguments.workload == "soak"   ? bench::Workload::kSoak
+                                                      : bench::Workload::kPreload;
   options.form = arguments.form == "array" ? bench::BatchForm::kArray : bench::BatchForm::kLines;
   options.flows = arguments.flows == "on";
   const long usual = options.workload == bench::Workload::kSoak ? 600 : 60;

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <ostream>
 
+#include "disk_probe.hpp"
 #include "process_usage.hpp"
 #include "workloads.hpp"
 
@@ -55,6 +56,8 @@ std::string_view name_of(Workload workload) {
       return "start";
     case Workload::kSoak:
       return "soak";
+    case Workload::kPreload:
+      return "preload";
   }
   return "";
 }
@@ -84,6 +87,11 @@ Result<void> run(const Options& given, const Surroundings& surroundings, std::os
   report.add("file_system", file_system_of(options.directory));
   report.add("build", build_description());
   report.add("fsync", true);
+  if (options.server.empty() && options.workload != Workload::kPreload) {
+    TIDEMARK_TRY_ASSIGN(const LatencyHistogram writes, probe_disk(options.directory));
+    report.add("disk_write_p50_us", writes.percentile(0.5));
+    report.add("disk_write_p99_us", writes.percentile(0.99));
+  }
   Result<void> done;
   switch (options.workload) {
     case Workload::kSingle:
@@ -91,7 +99,7 @@ Result<void> run(const Options& given, const Surroundings& surroundings, std::os
       done = run_http(options, surroundings, report);
       break;
     case Workload::kClaims:
-      done = run_claims(options, report);
+      done = run_claims(options, surroundings, report);
       break;
     case Workload::kFlush:
       done = run_flush(options, surroundings, report);
@@ -101,6 +109,9 @@ Result<void> run(const Options& given, const Surroundings& surroundings, std::os
       break;
     case Workload::kSoak:
       done = run_soak(options, surroundings, report);
+      break;
+    case Workload::kPreload:
+      done = run_preload(options, surroundings, report);
       break;
   }
   report.print(out, options.json);

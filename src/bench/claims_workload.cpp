@@ -5,6 +5,7 @@
 
 #include "event_stream.hpp"
 #include "latency_histogram.hpp"
+#include "measured_server.hpp"
 #include "process_usage.hpp"
 #include "tidemark/arrivals/codec.hpp"
 #include "tidemark/base/clock.hpp"
@@ -20,7 +21,6 @@ namespace {
 
 using Steady = std::chrono::steady_clock;
 
-constexpr microseconds kWindow = std::chrono::hours(24 * 32);
 constexpr std::uint64_t kSampleStep = 1'000;
 
 /// The identity with this number, as good as random.
@@ -38,12 +38,26 @@ struct ClaimStore {
     log_options.directory = directory + "/log";
     log::RecoveryReport recovery;
     TIDEMARK_TRY_ASSIGN(log, log::Log::open(files, clock, random, metrics, log_options, recovery));
-    keyset::KeySetOptions options;
-    options.directory = directory + "/keyset";
-    options.window = window;
-    options.memory_bytes = memory_bytes;
+    keyset_options.directory = directory + "/keyset";
+    keyset_options.window = window;
+    keyset_options.memory_bytes = memory_bytes;
+    return open_keyset();
+  }
+
+  /// Merges until nothing is left to merge; all claims must be durable.
+  Result<void> settle() {
+    keyset.reset();
+    keyset_options.background_thread = false;
+    TIDEMARK_TRY(open_keyset());
+    for (bool worked = true; worked;) {
+      TIDEMARK_TRY_ASSIGN(worked, keyset->step());
+    }
+    return {};
+  }
+
+  Result<void> open_keyset() {
     keyset::KeySetReport found;
-    TIDEMARK_TRY_ASSIGN(keyset, keyset::KeySet::open(files, random, metrics, options, log->id().bytes, found));
+    TIDEMARK_TRY_ASSIGN(keyset, keyset::KeySet::open(files, random, metrics, keyset_options, log->id().bytes, found));
     return {};
   }
 
@@ -51,6 +65,7 @@ struct ClaimStore {
   SystemClock clock;
   SystemRandom random;
   Metrics metrics;
+  keyset::KeySetOptions keyset_options;
   std::unique_ptr<log::Log> log;
   std::unique_ptr<keyset::KeySet> keyset;
 };
@@ -83,7 +98,8 @@ std::string identities_file(const Options& options) {
 
 class ClaimsRun {
  public:
-  ClaimsRun(const Options& options, Report& report) : options_(options), report_(report) {}
+  ClaimsRun(const Options& options, const Surroundings& surroundings, Report& report)
+      : options_(options), surroundings_(surroundings), report_(report) {}
   Result<void> run();
 
  private:
@@ -94,6 +110,7 @@ class ClaimsRun {
   Result<void> finish();
 
   const Options& options_;
+  const Surroundings& surroundings_;
   Report& report_;
   ClaimStore store_;
   log::GroupBuilder group_;
@@ -157,15 +174,13 @@ Result<bool> ClaimsRun::all_are_known() {
 }
 
 Result<void> ClaimsRun::prepare() {
-  std::ifstream(identities_file(options_)) >> next_;
   const auto began = Steady::now();
-  TIDEMARK_TRY(store_.open(options_.directory, kWindow, options_.keyset_memory_bytes));
-  if (next_ == 0) {
-    TIDEMARK_TRY(preload(store_, kWindow, options_.preloaded_claims, options_.preloaded_buckets));
-    next_ = options_.preloaded_claims;
-  }
+  TIDEMARK_TRY(prepare_data(options_, surroundings_));
+  std::ifstream(identities_file(options_)) >> next_;
+  TIDEMARK_TRY(store_.open(data_directory(options_), kIdentityWindow, options_.keyset_memory_bytes));
   report_.add("preload_seconds", std::chrono::duration<double>(Steady::now() - began).count());
   report_.add("claims_before", next_);
+  report_.add("segments_before", store_.keyset->stats().segments);
   return {};
 }
 
@@ -173,7 +188,7 @@ Result<void> ClaimsRun::prepare() {
 Result<void> ClaimsRun::finish() {
   TIDEMARK_TRY(store_.keyset->checkpoint_if_due(store_.log->next_offset(), true));
   TIDEMARK_TRY(store_.keyset->wait_for_checkpoint());
-  std::ofstream(identities_file(options_)) << next_;
+  note_identities(options_, next_);
   return {};
 }
 
@@ -206,10 +221,12 @@ Result<void> ClaimsRun::run() {
   answered_ = 0;
   latency_ = LatencyHistogram();
   const auto usage = usage_of(getpid());
+  const HostTimes host = host_times();
   const auto began = Steady::now();
   while (Steady::now() < began + options_.measured) TIDEMARK_TRY(claim_batch());
   const double elapsed = std::chrono::duration<double>(Steady::now() - began).count();
   const auto after = usage_of(getpid());
+  report_.add("host_steal_share", steal_share(host, host_times()));
   tell(elapsed, usage && after ? after->cpu_seconds - usage->cpu_seconds : 0);
 
   TIDEMARK_TRY_ASSIGN(const bool known, all_are_known());
@@ -225,7 +242,12 @@ Result<void> ClaimsRun::run() {
 Result<void> preload_claims(const std::string& directory, microseconds window, const Options& options) {
   ClaimStore store;
   TIDEMARK_TRY(store.open(directory, window, options.keyset_memory_bytes));
-  return preload(store, window, options.preloaded_claims, options.preloaded_buckets);
+  TIDEMARK_TRY(preload(store, window, options.preloaded_claims, options.preloaded_buckets));
+  return store.settle();
+}
+
+void note_identities(const Options& options, std::uint64_t count) {
+  std::ofstream(identities_file(options)) << count;
 }
 
 Result<Tail> append_tail(const std::string& directory, microseconds window, std::uint64_t bytes,
@@ -261,8 +283,21 @@ Result<Tail> append_tail(const std::string& directory, microseconds window, std:
   return tail;
 }
 
-Result<void> run_claims(const Options& options, Report& report) {
-  return ClaimsRun(options, report).run();
+Result<void> run_claims(const Options& options, const Surroundings& surroundings, Report& report) {
+  return ClaimsRun(options, surroundings, report).run();
+}
+
+Result<void> run_preload(const Options& options, const Surroundings& surroundings, Report& report) {
+  const auto began = Steady::now();
+  TIDEMARK_TRY(prepare_data(options, surroundings));
+  report.add("preload_seconds", std::chrono::duration<double>(Steady::now() - began).count());
+  ClaimStore store;
+  TIDEMARK_TRY(store.open(data_directory(options), kIdentityWindow, options.keyset_memory_bytes));
+  const keyset::KeySetStats stats = store.keyset->stats();
+  report.add("segments", stats.segments);
+  report.add("disk_bytes", stats.disk_bytes);
+  return conclude(report, stats.claims == options.preloaded_claims,
+                  "holds " + std::to_string(stats.claims) + " claims");
 }
 
 }  // namespace tidemark::bench

@@ -124,6 +124,7 @@ class Load {
   bool measuring_ = false;
   std::optional<ProcessUsage> usage_before_;
   double cpu_before_ = 0;
+  HostTimes host_before_;
   LoadResult result_;
 };
 
@@ -197,10 +198,12 @@ void Load::pass_marks(Clock::time_point now) {
     measure_from_ = now;
     usage_before_ = usage_of(options_.server_pid);
     cpu_before_ = thread_cpu_seconds();
+    host_before_ = host_times();
   } else if (measuring_ && now >= measure_to_) {
     measuring_ = false;
     result_.measured_seconds = seconds_between(measure_from_, now);
     result_.generator_cpu_seconds = thread_cpu_seconds() - cpu_before_;
+    result_.host_steal_share = steal_share(host_before_, host_times());
     const auto after = usage_of(options_.server_pid);
     if (!usage_before_ || !after) return;
     result_.used = ProcessUsage{after->cpu_seconds - usage_before_->cpu_seconds,

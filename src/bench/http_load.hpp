@@ -34,6 +34,7 @@ struct LoadResult {
   double whole_seconds = 0;          ///< Of the whole run, first request to last answer.
   std::optional<ProcessUsage> used;  ///< By the server in the measured time.
   double generator_cpu_seconds = 0;  ///< By this thread in the measured time.
+  double host_steal_share = 0;       ///< Of all processors, in the measured time.
 };
 
 /// Sends the stream over kept connections from one thread. With a rate, requests are due on a fixed schedule, wait for

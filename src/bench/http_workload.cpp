@@ -34,6 +34,7 @@ class HttpRun {
   std::unique_ptr<ServerProcess> server_;
   std::unique_ptr<sql::Database> database_;
   EventTotals before_;
+  std::uint64_t segments_before_ = 0;
 };
 
 Result<void> HttpRun::start_server(const std::string& database_url, const char* told_as) {
@@ -63,6 +64,7 @@ Result<void> HttpRun::prepare() {
   // A run checks that all is in SQL before it ends, so what an earlier one left there is complete.
   if (std::filesystem::exists(options_.directory + "/tidemark.yaml")) TIDEMARK_TRY(read_before());
   TIDEMARK_TRY(prepare_data(options_, surroundings_));
+  segments_before_ = count_segments(options_);
   return start_server(options_.flows ? database_url(options_) : std::string(kUnreachable), "server_start_seconds");
 }
 
@@ -89,6 +91,7 @@ void HttpRun::tell(const LoadResult& result) {
   report_.add("subjects", options_.subjects);
   report_.add("duplicates_share", options_.duplicates);
   report_.add("preloaded_claims", options_.preloaded_claims);
+  report_.add("segments_before", segments_before_);
   report_.add("database", database_ ? database_->display_name() : std::string("not checked"));
   report_.add("flows", options_.flows);
   report_.add("pinned", options_.pinned);
@@ -104,6 +107,7 @@ void HttpRun::tell(const LoadResult& result) {
   report_.add("latency_max_us", result.latency.largest());
   if (options_.rate > 0) report_.add("unsent_requests", result.unsent);
   report_.add("generator_cpu_share", result.generator_cpu_seconds / result.measured_seconds);
+  report_.add("host_steal_share", result.host_steal_share);
   if (result.used && events > 0) {
     report_.add("server_cpu_share", result.used->cpu_seconds / result.measured_seconds);
     report_.add("server_cpu_seconds_per_million_events", result.used->cpu_seconds * 1e6 / events);

@@ -63,7 +63,18 @@ Result<std::unique_ptr<ServerProcess>> start_tidemark(const Options& options, co
 Result<void> prepare_data(const Options& options, const Surroundings& surroundings) {
   if (options.preloaded_claims == 0 || std::filesystem::exists(data_directory(options) + "/keyset")) return {};
   TIDEMARK_TRY(surroundings.mark_data_directory(data_directory(options)));
-  return preload_claims(data_directory(options), kIdentityWindow, options);
+  TIDEMARK_TRY(preload_claims(data_directory(options), kIdentityWindow, options));
+  note_identities(options, options.preloaded_claims);
+  return {};
+}
+
+std::uint64_t count_segments(const Options& options) {
+  std::error_code error;
+  std::uint64_t count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(data_directory(options) + "/keyset", error)) {
+    count += entry.path().filename().string().starts_with("segment-");
+  }
+  return count;
 }
 
 Result<Place> place_of(const std::string& url) {

@@ -23,8 +23,11 @@ std::string database_url(const Options& options);
 Result<std::unique_ptr<ServerProcess>> start_tidemark(const Options& options, const Surroundings& surroundings,
                                                       const std::string& database_url);
 
-/// Puts `options.preloaded_claims` into the key set of a data directory that holds none yet.
+/// Puts `options.preloaded_claims` into the key set of a data directory that has no key set yet.
 Result<void> prepare_data(const Options& options, const Surroundings& surroundings);
+
+/// The key set's segments in the data directory, as the files there tell.
+std::uint64_t count_segments(const Options& options);
 
 struct Place {
   std::string host;

@@ -59,6 +59,27 @@ std::uint64_t peak_resident_bytes(int pid) {
   return number_in("/proc/" + std::to_string(pid) + "/status", "VmHWM") * 1024;
 }
 
+HostTimes host_times() {
+  // `cpu user nice system idle iowait irq softirq steal …`: what follows is part of user and nice.
+  constexpr int kSteal = 7;
+  std::ifstream file("/proc/stat");
+  std::string skipped;
+  file >> skipped;
+  HostTimes times;
+  for (int i = 0; i <= kSteal; ++i) {
+    std::uint64_t ticks = 0;
+    file >> ticks;
+    times.all += ticks;
+    if (i == kSteal) times.stolen = ticks;
+  }
+  return times;
+}
+
+double steal_share(const HostTimes& before, const HostTimes& after) noexcept {
+  if (after.all <= before.all || after.stolen < before.stolen) return 0;
+  return static_cast<double>(after.stolen - before.stolen) / static_cast<double>(after.all - before.all);
+}
+
 std::string machine_description() {
   utsname kernel{};
   uname(&kernel);

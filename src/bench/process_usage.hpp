@@ -20,6 +20,16 @@ std::optional<ProcessUsage> usage_of(int pid);
 std::uint64_t resident_bytes(int pid);
 std::uint64_t peak_resident_bytes(int pid);
 
+/// How the processors' time since the machine began was spent, all together, in ticks.
+struct HostTimes {
+  std::uint64_t all = 0;
+  std::uint64_t stolen = 0;  ///< A virtual machine's host gave it to others while this machine wanted it.
+};
+HostTimes host_times();
+
+/// The share of all processors' time that the host took away in between, 0 to 1.
+double steal_share(const HostTimes& before, const HostTimes& after) noexcept;
+
 /// The processor's model, the number of cores and the kernel, for the report.
 std::string machine_description();
 

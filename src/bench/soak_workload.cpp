@@ -94,8 +94,9 @@ void SoakRun::tell(const std::string& name, double rate, const LoadResult& resul
   report_.add(name + "_latency_max_us", result.latency.largest());
   report_.add(name + "_failed_requests", result.failed);
   if (result.failed > 0) report_.add(name + "_first_failure", result.first_failure);
-  if (name == "single" && result.used) {
-    report_.add("server_cpu_share", result.used->cpu_seconds / result.measured_seconds);
+  if (name == "single") {
+    if (result.used) report_.add("server_cpu_share", result.used->cpu_seconds / result.measured_seconds);
+    report_.add("host_steal_share", result.host_steal_share);
   }
   acknowledged_ += result.acknowledged;
 }

@@ -46,7 +46,7 @@ class StartRun {
   Result<void> run();
 
  private:
-  Result<void> start(const std::string& name);
+  Result<void> start(const Options& options, const std::string& name);
   Result<void> watch_idle();
   Result<void> prepare();
   Result<void> check();
@@ -61,13 +61,13 @@ class StartRun {
 };
 
 /// Starts the server and waits until it says that it is ready.
-Result<void> StartRun::start(const std::string& name) {
+Result<void> StartRun::start(const Options& options, const std::string& name) {
   const auto began = Steady::now();
-  TIDEMARK_TRY_ASSIGN(server_, start_tidemark(options_, surroundings_, database_url(options_)));
+  TIDEMARK_TRY_ASSIGN(server_, start_tidemark(options, surroundings_, database_url(options)));
   TIDEMARK_TRY_ASSIGN(const Place place, place_of(server_->url()));
   TIDEMARK_TRY(await_ok(place, "/readyz", kReadyTimeout));
   report_.add(name + "_seconds", std::chrono::duration<double>(Steady::now() - began).count());
-  std::ifstream log(options_.directory + "/server.log");
+  std::ifstream log(options.directory + "/server.log");
   const std::string text(std::istreambuf_iterator<char>(log), {});
   report_.add(name + "_claims", last_number(text, "claims"));
   report_.add(name + "_claims_from_tail", last_number(text, "claims_from_tail"));
@@ -75,8 +75,15 @@ Result<void> StartRun::start(const std::string& name) {
   return {};
 }
 
-/// What the server uses while nobody asks anything of it.
+/// What a server of its own, with an empty directory, uses while nobody asks anything of it.
 Result<void> StartRun::watch_idle() {
+  Options options = options_;
+  options.directory += "/idle";
+  options.database.clear();
+  std::error_code error;
+  std::filesystem::create_directory(options.directory, error);
+  if (error) return fail(Errc::kIo, "the directory can't be made: " + options.directory);
+  TIDEMARK_TRY(start(options, "empty_start"));
   std::this_thread::sleep_for(options_.warm_up);
   const auto before = usage_of(server_->pid());
   const auto began = Steady::now();
@@ -88,14 +95,15 @@ Result<void> StartRun::watch_idle() {
   report_.add("idle_cpu_share", (after->cpu_seconds - before->cpu_seconds) / elapsed);
   report_.add("idle_resident_bytes", resident_bytes(server_->pid()));
   report_.add("idle_peak_resident_bytes", peak_resident_bytes(server_->pid()));
-  return {};
+  return server_->stop();
 }
 
-/// Fills the directory that the first server has made: its log names the meter, so the tail counts.
+/// The claims, a server that notes the meter in the log, so that the tail counts, and then the tail.
 Result<void> StartRun::prepare() {
-  if (options_.preloaded_claims > 0) {
-    TIDEMARK_TRY(preload_claims(data_directory(options_), kIdentityWindow, options_));
-  }
+  TIDEMARK_TRY(prepare_data(options_, surroundings_));
+  report_.add("segments_before", count_segments(options_));
+  TIDEMARK_TRY(start(options_, "first_start"));
+  TIDEMARK_TRY(server_->stop());
   TIDEMARK_TRY_ASSIGN(tail_, append_tail(data_directory(options_), kIdentityWindow, options_.tail_bytes, options_));
   report_.add("preloaded_claims", options_.preloaded_claims);
   report_.add("tail_bytes", tail_.bytes);
@@ -118,14 +126,12 @@ Result<void> StartRun::run() {
   TIDEMARK_TRY_ASSIGN(database_, surroundings_.open_database(database_url(options_)));
   report_.add("database", database_->display_name());
   report_.add("keyset_memory_bytes", options_.keyset_memory_bytes);
-  TIDEMARK_TRY(start("empty_start"));
   TIDEMARK_TRY(watch_idle());
-  TIDEMARK_TRY(server_->stop());
   TIDEMARK_TRY(prepare());
   evict(data_directory(options_));
-  TIDEMARK_TRY(start("cold_start"));
+  TIDEMARK_TRY(start(options_, "cold_start"));
   server_->kill_now();  // Before it could write a checkpoint, so that the next start finds the same.
-  TIDEMARK_TRY(start("warm_start"));
+  TIDEMARK_TRY(start(options_, "warm_start"));
   return check();
 }
 

@@ -11,13 +11,18 @@ inline constexpr std::string_view kMeter = "bench_used";
 
 /// Each adds what it measured to the report, `checksum_holds` last, and leaves its data in options.directory.
 Result<void> run_http(const Options& options, const Surroundings& surroundings, Report& report);
-Result<void> run_claims(const Options& options, Report& report);
+Result<void> run_claims(const Options& options, const Surroundings& surroundings, Report& report);
+Result<void> run_preload(const Options& options, const Surroundings& surroundings, Report& report);
 Result<void> run_flush(const Options& options, const Surroundings& surroundings, Report& report);
 Result<void> run_start(const Options& options, const Surroundings& surroundings, Report& report);
 Result<void> run_soak(const Options& options, const Surroundings& surroundings, Report& report);
 
-/// Makes a log and a key set in `directory` with so many claims, spread over `window` in steps.
+/// Makes a log and a key set in `directory` with so many claims, spread over `window` in steps, and merges the key
+/// set's segments until nothing is left to merge, so that nothing goes on in the background when it is opened.
 Result<void> preload_claims(const std::string& directory, microseconds window, const Options& options);
+
+/// Notes beside the data that it holds the first `count` identities of the claims workload.
+void note_identities(const Options& options, std::uint64_t count);
 
 /// What append_tail() put into the log.
 struct Tail {

@@ -1,10 +1,14 @@
 #!/usr/bin/env python3
 """Each workload of `tidemark bench` runs for a second, and its result is what was acknowledged. Nothing here is timed."""
 
+import hashlib
+import importlib.machinery
+import importlib.util
 import json
 import os
 import subprocess
 import sys
+import types
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from harness import BINARY, METERS, Cases, Folder, Server, Sqlite, expect
@@ -25,6 +29,8 @@ def single_events_on_schedule():
     expect(report["loop"] == "open" and report["failed_requests"] == 0, str(report))
     expect(report["latency_p50_us"] <= report["latency_p99_us"] <= report["latency_max_us"], "percentiles don't rise")
     expect(report["server_cpu_seconds_per_million_events"] >= 0, "no use of the server is told")
+    expect(0 < report["disk_write_p50_us"] <= report["disk_write_p99_us"], "nothing is told of the disk alone")
+    expect(0 <= report["host_steal_share"] <= 1, f"a share of {report['host_steal_share']} was stolen")
     return report["checksum"]
 
 
@@ -35,6 +41,7 @@ def batches_with_duplicates():
 def batches_while_the_database_is_away():
     report = bench("batch", "--form", "array", "--connections", "2", "--flows", "off", "--preload-claims", "50000")
     expect(report["flows"] is False and report["preloaded_claims"] == 50000, str(report))
+    expect(report["segments_before"] > 0, "the preloaded claims are in no segment")
     return report["checksum"]
 
 
@@ -64,6 +71,46 @@ def claims_again_in_the_same_directory():
         second = bench("claims", *where)
         expect(second["claims_before"] > first["claims_before"] == 50000, "the second run began anew")
         return second["checksum"]
+
+
+def compare_program():
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../bench/peers/compare")
+    loader = importlib.machinery.SourceFileLoader("compare", path)
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("compare", loader))
+    sys.dont_write_bytecode = True
+    loader.exec_module(module)
+    return module
+
+
+def contents(folder):
+    digests = {}
+    for root, _, names in os.walk(folder):
+        for name in names:
+            with open(os.path.join(root, name), "rb") as file:
+                digests[os.path.relpath(file.name, folder)] = hashlib.sha256(file.read()).hexdigest()
+    return digests
+
+
+def runs_on_copies_of_preloaded_claims():
+    claims = 30_000
+    preload = ["--preload-claims", str(claims), "--keyset-memory-bytes", "1MiB"]
+    with Folder() as folder:
+        compare = compare_program().Compare(types.SimpleNamespace(scratch=folder), None)
+        template = os.path.join(folder, "template")
+        made = bench("preload", "--directory", template, *preload)
+        expect(made["segments"] > 0, "no claim is in a segment")
+        before = contents(template)
+        for workload in (["claims", "--duplicates", "0.5"], ["batch", "--connections", "2"], ["batch", "--flows", "off"],
+                         ["start", "--tail-bytes", "1MiB"]):
+            with compare.copy_of(template) as copy:
+                shared = os.stat(next(f"{copy}/data/keyset/{name}" for name in os.listdir(f"{copy}/data/keyset")
+                                      if name.startswith("segment-")))
+                expect(shared.st_nlink > 1, "the segments were copied")
+                report = bench(*workload, "--directory", copy, "--reuse", *preload)
+            expect(report["segments_before"] == made["segments"], f"{workload} began with other claims: {report}")
+            expect(report.get("claims_before", claims) == claims, f"{workload} began with other claims: {report}")
+            expect(contents(template) == before, f"{workload} changed what copies share")
+        return f"{made['segments']} segments"
 
 
 def a_fixed_number_of_events():
@@ -121,6 +168,7 @@ def main():
     cases.run("claims beyond memory", claims_beyond_memory)
     cases.run("a flush beside a statement by hand", flush_beside_a_statement_by_hand)
     cases.run("claims again in the same directory", claims_again_in_the_same_directory)
+    cases.run("runs on copies of preloaded claims", runs_on_copies_of_preloaded_claims)
     cases.run("a fixed number of events", a_fixed_number_of_events)
     cases.run("batches again into the same directory", batches_again_into_the_same_directory)
     cases.run("requests that could not be sent in time count", requests_that_could_not_be_sent_in_time_count)

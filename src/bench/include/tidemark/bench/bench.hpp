@@ -14,12 +14,13 @@
 namespace tidemark::bench {
 
 enum class Workload : std::uint8_t {
-  kSingle,  ///< One event a request over kept connections.
-  kBatch,   ///< Many events a request.
-  kClaims,  ///< Log and key set in this process: look-up, insert, fsync.
-  kFlush,   ///< The totals flow into SQL, against a bulk upsert written by hand into the same table.
-  kStart,   ///< A server's start with an empty directory, what it uses idle, and its start with claims and a log tail.
-  kSoak,    ///< Single events and batches at steady rates, watching the server's memory.
+  kSingle,   ///< One event a request over kept connections.
+  kBatch,    ///< Many events a request.
+  kClaims,   ///< Log and key set in this process: look-up, insert, fsync.
+  kFlush,    ///< The totals flow into SQL, against a bulk upsert written by hand into the same table.
+  kStart,    ///< A server's start with an empty directory, what it uses idle, and its start with claims and a log tail.
+  kSoak,     ///< Single events and batches at steady rates, watching the server's memory.
+  kPreload,  ///< Nothing but the preloaded claims, for runs that go on with the directory or a copy of it.
 };
 
 /// How a batch is written.
