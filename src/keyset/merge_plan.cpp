@@ -6,7 +6,8 @@
 namespace tidemark::keyset {
 namespace {
 
-constexpr std::int64_t kSpanPerAge = 4;
+/// The higher, the sooner a claim leaves the disk after its window; the lower, the fewer filters a look-up asks.
+constexpr std::int64_t kSpanPerAge = 2;
 
 /// Sizes of one class differ by less than kMergeFanIn.
 int size_class(std::uint64_t entries) {

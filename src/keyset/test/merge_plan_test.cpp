@@ -31,10 +31,10 @@ TEST(MergePlan, a_bucket_that_is_behind_becomes_one_segment) {
   EXPECT_EQ(plan_merge(segments, kBucket), (MergePlan{0, 2}));
 }
 
-TEST(MergePlan, neighbouring_buckets_stay_apart_until_they_are_four_times_as_old_as_wide) {
-  std::vector<SegmentExtent> segments{{10, 0, 900}, {10, 1'000, 1'900}, {10, 9'400, 9'400}};
+TEST(MergePlan, neighbouring_buckets_stay_apart_until_they_are_twice_as_old_as_wide) {
+  std::vector<SegmentExtent> segments{{10, 0, 900}, {10, 1'000, 1'900}, {10, 5'699, 5'699}};
   EXPECT_FALSE(plan_merge(segments, kBucket));
-  segments.back() = {10, 9'500, 9'500};
+  segments.back() = {10, 5'700, 5'700};
   EXPECT_EQ(plan_merge(segments, kBucket), (MergePlan{0, 2}));
 }
 
