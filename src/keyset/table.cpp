@@ -82,7 +82,7 @@ void Table::insert(Shard& shard, std::uint64_t slot) {
   std::uint32_t free = at;
   while (shard.slots[free] != kEmpty) ++free;
   if (free == shard.total) {  // The last slot stays empty.
-    resize(shard, shard.capacity, shard.total + shard.total / 2);
+    resize(shard, shard.capacity, shard.total + shard.total / 16 + kOverrun);
   }
   std::memmove(&shard.slots[at + 1], &shard.slots[at], (free - at) * sizeof slot);
   shard.slots[at] = slot;
@@ -108,10 +108,10 @@ void Table::resize(Shard& shard, std::uint32_t capacity, std::uint32_t total) {
     const std::uint64_t slot = shard.slots[at];
     if (slot == kEmpty) continue;
     next = std::max(next, home(grown, slot >> 32));
-    if (next == grown.total) return resize(shard, capacity, total + total / 2);
+    if (next == grown.total) return resize(shard, capacity, total + total / 16 + kOverrun);
     grown.slots[next++] = slot;
   }
-  bytes_ += (grown.total - shard.total) * sizeof(std::uint64_t);
+  bytes_ += (std::uint64_t{grown.total} - shard.total) * sizeof(std::uint64_t);  // Less of them at times.
   shard = std::move(grown);
 }
 

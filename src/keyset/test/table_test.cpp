@@ -122,6 +122,18 @@ TEST(Table, is_empty_at_first_and_takes_below_60_bytes_a_claim) {
   EXPECT_LT(table.bytes(), kClaims * 60);
 }
 
+TEST(Table, its_size_grows_with_its_claims_at_every_step) {
+  Table table(kChunkShift);
+  SeededRandom random(2);
+  std::uint64_t before = 0;
+  for (std::uint64_t i = 0; i < 2'000'000; ++i) {
+    table.add(entry_for({random.next(), random.next()}, i));
+    // At most a chunk and half of a shard more.
+    ASSERT_LT(table.bytes() + (64u << 10), before + (512u << 10)) << "claim " << i;
+    before = table.bytes();
+  }
+}
+
 TEST(Table, stops_visiting_at_an_error) {
   Table table(kChunkShift);
   table.add(entry_for({1, 1}, 1));
