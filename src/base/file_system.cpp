@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <system_error>
 #include <utility>
@@ -57,10 +58,14 @@ auto uninterrupted(Call call) noexcept {
 }
 
 constexpr std::uint64_t kDirectGrain = 4096;  // What every block device takes without the cache.
-struct alignas(kDirectGrain) ZeroBlock {
+/// Smaller writes go through the system's cache: what is small is soon read or written again.
+constexpr std::uint64_t kDirectFrom = 64u << 10;
+constexpr std::size_t kDirectMax = 1u << 20;  // At once.
+
+struct alignas(kDirectGrain) PageBlock {
   std::array<std::byte, kDirectGrain> bytes;
 };
-std::array<ZeroBlock, 256> zero_blocks;  // Never written, so it takes no memory.
+std::array<PageBlock, 256> zero_blocks;  // Never written, so it takes no memory.
 
 /// The first of `size` zeros, or as many as there are at once.
 Bytes zeros(std::uint64_t size) noexcept {
@@ -106,24 +111,36 @@ class PosixFile final : public File {
     return done;
   }
 
+  void will_read(std::uint64_t offset, std::uint64_t size) override {
+    ::posix_fadvise(descriptor_.number(), static_cast<off_t>(offset), static_cast<off_t>(size), POSIX_FADV_WILLNEED);
+  }
+
   Result<void> write_at(std::uint64_t offset, Bytes data) override {
-    if (const int error = write_all(offset, data)) return system_failure("write", path_, error);
+    int error = 0;
+    const std::uint64_t before_page =
+        std::min<std::uint64_t>((kDirectGrain - offset % kDirectGrain) % kDirectGrain, data.size());
+    const std::uint64_t pages = (data.size() - before_page) / kDirectGrain * kDirectGrain;
+    if (pages >= kDirectFrom && open_direct()) {
+      error = write_all(descriptor_, offset, data.first(before_page));
+      if (error == 0) error = write_direct(offset + before_page, data.subspan(before_page, pages));
+      offset += before_page + pages;
+      data = data.subspan(before_page + pages);
+    }
+    if (error == 0) error = write_all(descriptor_, offset, data);
+    if (error != 0) return system_failure("write", path_, error);
     return {};
   }
 
   Result<void> write_zeros(std::uint64_t offset, std::uint64_t size) override {
-    const int flags = ::fcntl(descriptor_.number(), F_GETFL);
-    if (offset % kDirectGrain != 0 || size % kDirectGrain != 0 || flags == -1 ||
-        ::fcntl(descriptor_.number(), F_SETFL, flags | O_DIRECT) == -1) {
+    if (offset % kDirectGrain != 0 || size % kDirectGrain != 0 || !open_direct()) {
       return File::write_zeros(offset, size);
     }
     int error = 0;
     for (std::uint64_t done = 0; done < size && error == 0;) {
       const Bytes part = zeros(size - done);
-      error = write_all(offset + done, part);
+      error = write_all(*direct_, offset + done, part);
       done += part.size();
     }
-    ::fcntl(descriptor_.number(), F_SETFL, flags);
     if (error == EINVAL) return File::write_zeros(offset, size);  // A device with a coarser grain.
     if (error != 0) return system_failure("write", path_, error);
     return {};
@@ -150,11 +167,39 @@ class PosixFile final : public File {
   }
 
  private:
-  /// Returns the error number, or 0.
-  int write_all(std::uint64_t offset, Bytes data) noexcept {
+  /// A second descriptor, so that reads beside it aren't bound to whole pages. False where the file system has no
+  /// direct writes.
+  bool open_direct() {
+    if (!tried_direct_) {
+      tried_direct_ = true;
+      const int flags = ::fcntl(descriptor_.number(), F_GETFL);
+      if (flags == -1 || (flags & O_ACCMODE) != O_RDWR) return false;
+      const std::string itself = "/proc/self/fd/" + std::to_string(descriptor_.number());  // Whatever its name is now.
+      if (auto opened = open_descriptor(itself, O_WRONLY | O_DIRECT)) direct_.emplace(*std::move(opened));
+    }
+    return direct_.has_value();
+  }
+
+  /// Whole pages, from memory that needs no alignment.
+  int write_direct(std::uint64_t offset, Bytes data) {
+    static thread_local std::vector<PageBlock> staged(kDirectMax / kDirectGrain);
     while (!data.empty()) {
-      const ssize_t put = uninterrupted(
-          [&] { return ::pwrite(descriptor_.number(), data.data(), data.size(), static_cast<off_t>(offset)); });
+      const Bytes part = data.first(std::min<std::size_t>(data.size(), kDirectMax));
+      std::memcpy(staged.data(), part.data(), part.size());
+      int error = write_all(*direct_, offset, std::as_bytes(std::span(staged)).first(part.size()));
+      if (error == EINVAL) error = write_all(descriptor_, offset, part);  // A device with a coarser grain.
+      if (error != 0) return error;
+      data = data.subspan(part.size());
+      offset += part.size();
+    }
+    return 0;
+  }
+
+  /// Returns the error number, or 0.
+  static int write_all(const Descriptor& file, std::uint64_t offset, Bytes data) noexcept {
+    while (!data.empty()) {
+      const ssize_t put =
+          uninterrupted([&] { return ::pwrite(file.number(), data.data(), data.size(), static_cast<off_t>(offset)); });
       if (put == -1) return errno;
       data = data.subspan(static_cast<std::size_t>(put));
       offset += static_cast<std::uint64_t>(put);
@@ -164,6 +209,8 @@ class PosixFile final : public File {
 
   const std::string path_;
   const Descriptor descriptor_;
+  std::optional<Descriptor> direct_;  // Of the writer.
+  bool tried_direct_ = false;
 };
 
 /// flock() belongs to the open file description, so a second holder in this process is refused like any other.
@@ -205,6 +252,8 @@ Result<void> write_new_contents(FileSystem& files, const std::string& path, Byte
 }
 
 }  // namespace
+
+void File::will_read(std::uint64_t, std::uint64_t) {}
 
 Result<void> File::write_zeros(std::uint64_t offset, std::uint64_t size) {
   while (size > 0) {

@@ -92,6 +92,32 @@ TYPED_TEST(FileSystemContract, zeros_replace_exactly_what_they_are_written_over)
   }
 }
 
+TYPED_TEST(FileSystemContract, a_write_of_any_size_at_any_place_arrives_whole) {
+  // Whole pages of large writes may pass by the cache, which holds the letters around them.
+  constexpr std::uint64_t kPage = 4096, kOld = 1 << 20;
+  for (const std::uint64_t offset :
+       {std::uint64_t{0}, std::uint64_t{1}, kPage - 1, kPage, 3 * kPage + 77, kOld, kOld + 5}) {
+    for (const std::uint64_t size : {kPage, 16 * kPage - 1, 16 * kPage, 17 * kPage + 1, (5 * kOld / 2) + 13}) {
+      std::string expected(kOld, 'x');
+      this->put(this->path("a"), expected);
+      std::string data(size, '\0');
+      for (std::uint64_t i = 0; i < size; ++i) data[i] = static_cast<char>(i * 31 + i / 256);
+      const auto file = must(this->files().open(this->path("a"), OpenMode::kWrite));
+      must(file->write_at(offset, as_bytes(data)));
+      must(file->write_at(7, as_bytes(std::string_view("y"))));
+      must(file->sync());
+      expected.resize(std::max(kOld, offset + size), '\0');
+      expected.replace(offset, size, data);
+      expected[7] = 'y';
+      ASSERT_TRUE(must(read_file(this->files(), this->path("a"), 8 * kOld)) == expected) << offset << "+" << size;
+      file->will_read(0, size);
+      std::string again(size, '\0');
+      ASSERT_EQ(must(file->read_at(offset, std::as_writable_bytes(std::span(again)))), size);
+      EXPECT_TRUE(offset <= 7 || again == data) << offset << "+" << size;
+    }
+  }
+}
+
 TYPED_TEST(FileSystemContract, create_new_refuses_a_file_that_exists) {
   ASSERT_TRUE(this->files().open(this->path("a"), OpenMode::kCreateNew));
   const auto again = this->files().open(this->path("a"), OpenMode::kCreateNew);
@@ -109,6 +135,7 @@ TYPED_TEST(FileSystemContract, a_file_opened_for_reading_refuses_writes) {
   this->put(this->path("a"), "one");
   const auto file = must(this->files().open(this->path("a"), OpenMode::kRead));
   EXPECT_FALSE(file->write_at(0, as_bytes("x")));
+  EXPECT_FALSE(file->write_at(0, as_bytes(std::string(1 << 20, 'x'))));
   EXPECT_FALSE(file->truncate(0));
   EXPECT_EQ(this->get(this->path("a")), "one");
 }

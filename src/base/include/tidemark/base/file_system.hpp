@@ -18,7 +18,11 @@ class File {
   virtual ~File() = default;
   /// Reads up to out.size() bytes from `offset`; fewer only where the file ends.
   virtual Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> out) = 0;
-  /// Writes all of `data` at `offset`, or fails; after a failure the range holds any mix of old and new bytes.
+  /// Says that these bytes will be read soon, so that reads from disk overlap. Never waits for them, and never fails:
+  /// the system may pass it over.
+  virtual void will_read(std::uint64_t offset, std::uint64_t size);
+  /// Writes all of `data` at `offset`, or fails; after a failure the range holds any mix of old and new bytes. Large
+  /// writes pass the system's cache by where the file system has a way for it: what is large is seldom read soon.
   virtual Result<void> write_at(std::uint64_t offset, Bytes data) = 0;
   /// As write_at, with zeros: meant for space that is filled long before it is used, so what the system's cache would
   /// cost is saved where offset, size and file system allow it.
