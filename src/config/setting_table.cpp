@@ -82,7 +82,8 @@ constexpr auto kTable = std::to_array<Setting>({
     {kStorage, "log_retention", DurationType{&Settings::log_retention, seconds(0), kLongest}, "24h",
      "How long the log keeps what every flow has applied."},
     {kStorage, "keyset_memory_bytes", SizeType{&Settings::keyset_memory_bytes, kMiB, kTiB}, "256 MiB",
-     "Memory for identities, some 2.2 bytes each; those beyond it are looked up on disk, at a tenth of the speed."},
+     "Memory for identities, 4 bytes each at best, 2 at nearly the same speed, and the less, the more look-ups read "
+     "from disk."},
     {kLogs, "log_level", LogLevelType{}, "info", "Least severe entry that is written to standard error."},
     {kLogs, "log_format", LogFormatType{}, "text", "One line an entry: text (logfmt) or json."},
 });

@@ -16,6 +16,8 @@ namespace {
 constexpr std::uint64_t kLeastMemoryBytes = 1u << 20;
 /// Look-ups go through memory together in groups, so that their cache misses overlap.
 constexpr std::size_t kGroup = 16;
+/// So many requests go to disk together, so that its reads overlap.
+constexpr std::size_t kRound = 4096;
 /// So many segments ahead of the one that is asked are the filter lines of a group fetched.
 constexpr std::size_t kFiltersAhead = 2;
 
@@ -24,6 +26,11 @@ unsigned chunk_shift_for(std::uint64_t memory_bytes) {
   constexpr std::uint64_t kChunksInLeastTable = 16;
   const std::uint64_t entries = memory_bytes / 16 / kChunksInLeastTable / sizeof(Entry);
   return static_cast<unsigned>(std::clamp<std::uint64_t>(std::bit_width(entries), 6, 12));
+}
+
+/// Then a claim that passed it is looked for in the segment itself.
+bool is_whole(const std::shared_ptr<const Filter>& filter) {
+  return filter && filter->fold() == 0;
 }
 
 Result<void> check_options(const KeySetOptions& options) {
@@ -40,21 +47,25 @@ Result<void> check_options(const KeySetOptions& options) {
 }  // namespace
 
 struct KeySet::Impl {
-  using Older = std::array<std::optional<Entry>, kGroup>;
-
   /// A request of a group that the tables don't hold.
   struct Wanted {
     Fingerprint identity;
-    std::size_t index = 0;  ///< Within the group.
+    std::uint32_t index = 0;  ///< Within the round.
     FilterBits bits;
+  };
+  /// A segment that may hold the claim of a request, by what memory tells.
+  struct Candidate {
+    std::uint32_t index = 0;  ///< Of the request, within the round.
+    std::uint32_t part = 0;   ///< Of the view.
   };
 
   Impl(Metrics& metrics, const KeySetOptions& options);
 
-  Result<void> find_older(const View& view, std::span<const ClaimRequest> group, Older& older);
-  Result<void> find_in_segments(const View& view, std::span<Wanted> wanted, Older& older);
-  Result<std::optional<Entry>> find_on_disk(const View::Part& part, const Fingerprint& identity);
-  void decide(std::span<const ClaimRequest> group, const Older& older, std::uint64_t offset, std::int64_t now,
+  Result<void> find_older(const View& view, std::span<const ClaimRequest> round);
+  void ask_memory(const View& view, std::span<const ClaimRequest> group, std::uint32_t first);
+  void ask_filters(const View& view, std::span<const Wanted> wanted);
+  Result<void> ask_disk(const View& view, std::span<const ClaimRequest> round);
+  void decide(std::span<const ClaimRequest> round, std::uint64_t offset, std::int64_t now,
               std::span<ClaimAnswer> answers);
   void undo(std::uint32_t claims);
   Result<void> wait_until_written();
@@ -73,8 +84,10 @@ struct KeySet::Impl {
   // Confined to the committer.
   std::shared_ptr<Table> active;
   std::int64_t newest_arrival = 0;
-  std::uint64_t frozen_to = 0;  // What covered_to() will be once all is written.
-  std::uint32_t claimed = 0;    // By the last claim().
+  std::uint64_t frozen_to = 0;              // What covered_to() will be once all is written.
+  std::uint32_t claimed = 0;                // By the last claim().
+  std::vector<std::optional<Entry>> older;  // Of each request of a round: what is known behind the active table.
+  std::vector<Candidate> candidates;        // Those of one request are in order, the newest segment first.
 
   std::atomic<std::uint64_t> active_claims{0};
   std::atomic<std::uint64_t> active_bytes{0};
@@ -132,16 +145,13 @@ Result<void> KeySet::claim(std::span<const ClaimRequest> requests, std::uint64_t
   }
   impl.newest_arrival = std::max(impl.newest_arrival, at);
   const std::shared_ptr<const View> view = impl.store->view();
-  for (std::size_t first = 0; first < requests.size(); first += kGroup) {
-    const auto group = requests.subspan(first, std::min(kGroup, requests.size() - first));
-    for (const ClaimRequest& request : group) impl.active->prefetch_slots(request.identity);
-    for (const ClaimRequest& request : group) impl.active->prefetch_entry(request.identity);
-    Impl::Older older;
-    if (auto found = impl.find_older(*view, group, older); !found) {
+  for (std::size_t first = 0; first < requests.size(); first += kRound) {
+    const auto round = requests.subspan(first, std::min(kRound, requests.size() - first));
+    if (auto found = impl.find_older(*view, round); !found) {
       impl.undo(impl.claimed);
       return found;
     }
-    impl.decide(group, older, offset, to_micros(now), answers.subspan(first, group.size()));
+    impl.decide(round, offset, to_micros(now), answers.subspan(first, round.size()));
   }
   impl.note_table_size();
   impl.show(*view);
@@ -218,77 +228,100 @@ KeySetStats KeySet::stats() const {
   stats.resident_bytes = stats.table_bytes + view->segment_memory_bytes();
   stats.disk_bytes = view->disk_bytes();
   stats.segments = view->parts.size();
-  stats.filters_on_disk =
-      static_cast<std::uint64_t>(std::ranges::count_if(view->parts, [](const auto& part) { return !part.filter; }));
+  for (const View::Part& part : view->parts) {
+    stats.filters_on_disk += part.filter == nullptr;
+    stats.filters_folded += part.filter != nullptr && part.filter->fold() > 0;
+  }
   stats.disk_reads = impl_->disk_reads;
   return stats;
 }
 
-/// Looks for the claims of a group that the active table doesn't hold, in the frozen table and then in the segments.
-Result<void> KeySet::Impl::find_older(const View& view, std::span<const ClaimRequest> group, Older& older) {
-  if (!view.frozen && view.parts.empty()) return {};
+/// Looks for the claims of a round that the active table doesn't hold, in the frozen table and in the segments.
+Result<void> KeySet::Impl::find_older(const View& view, std::span<const ClaimRequest> round) {
+  older.assign(round.size(), std::nullopt);
+  candidates.clear();
+  for (std::size_t first = 0; first < round.size(); first += kGroup) {
+    const auto group = round.subspan(first, std::min(kGroup, round.size() - first));
+    ask_memory(view, group, static_cast<std::uint32_t>(first));
+  }
+  return ask_disk(view, round);
+}
+
+/// Looks for the claims of a group in the tables and filters; the group's first request is number `first` of the round.
+void KeySet::Impl::ask_memory(const View& view, std::span<const ClaimRequest> group, std::uint32_t first) {
+  for (const ClaimRequest& request : group) active->prefetch_slots(request.identity);
+  for (const ClaimRequest& request : group) active->prefetch_entry(request.identity);
+  if (!view.frozen && view.parts.empty()) return;
   if (view.frozen) {
     for (const ClaimRequest& request : group) view.frozen->prefetch_slots(request.identity);
     for (const ClaimRequest& request : group) view.frozen->prefetch_entry(request.identity);
   }
   std::array<Wanted, kGroup> wanted;
   std::size_t count = 0;
-  for (std::size_t i = 0; i < group.size(); ++i) {
-    const Fingerprint& identity = group[i].identity;
-    if (active->find(identity) != nullptr) continue;
-    if (const Entry* known = view.frozen ? view.frozen->find(identity) : nullptr) {
-      older[i] = *known;
-    } else {
-      wanted[count++] = {identity, i, FilterBits(identity.low)};
+  std::uint32_t index = first;
+  for (const ClaimRequest& request : group) {
+    const Fingerprint& identity = request.identity;
+    if (active->find(identity) == nullptr) {
+      if (const Entry* known = view.frozen ? view.frozen->find(identity) : nullptr) {
+        older[index] = *known;
+      } else {
+        wanted[count++] = {identity, index, FilterBits(identity.low)};
+      }
     }
+    ++index;
   }
-  return find_in_segments(view, std::span(wanted).first(count), older);
+  ask_filters(view, std::span(wanted).first(count));
 }
 
-/// Asks the segments from the newest on: the first claim that is found is the one that counts.
-Result<void> KeySet::Impl::find_in_segments(const View& view, std::span<Wanted> wanted, Older& older) {
+void KeySet::Impl::ask_filters(const View& view, std::span<const Wanted> wanted) {
   const auto fetch = [&](std::size_t number) {
     if (number >= view.parts.size() || !view.parts[number].filter) return;
     for (const Wanted& each : wanted) view.parts[number].filter->prefetch(each.identity);
   };
   for (std::size_t number = 0; number < kFiltersAhead; ++number) fetch(number);
-  for (std::size_t number = 0; number < view.parts.size() && !wanted.empty(); ++number) {
+  for (std::uint32_t number = 0; number < view.parts.size(); ++number) {
     fetch(number + kFiltersAhead);
-    const View::Part& part = view.parts[number];
-    for (std::size_t k = 0; k < wanted.size();) {
-      const Wanted& each = wanted[k];
-      if (part.filter && !part.filter->may_hold(each.identity, each.bits)) {
-        ++k;
-        continue;
-      }
-      TIDEMARK_TRY_ASSIGN(older[each.index], find_on_disk(part, each.identity));
-      if (older[each.index]) {
-        wanted[k] = wanted.back();
-        wanted = wanted.first(wanted.size() - 1);
-      } else {
-        ++k;
-      }
+    const auto& filter = view.parts[number].filter;
+    for (const Wanted& each : wanted) {
+      if (filter && !filter->may_hold(each.identity, each.bits)) continue;
+      candidates.push_back({each.index, number});
+      // The read is under way while memory is asked for the rest of the round.
+      const Segment& segment = *view.parts[number].segment;
+      is_whole(filter) ? segment.will_find(each.identity) : segment.will_ask(each.identity);
     }
   }
+}
+
+/// Asks the candidates: where memory has no whole filter, first the one on disk. The newest claim that is found counts.
+Result<void> KeySet::Impl::ask_disk(const View& view, std::span<const ClaimRequest> round) {
+  const auto segment_of = [&](const Candidate& each) -> const Segment& { return *view.parts[each.part].segment; };
+  const auto identity_of = [&](const Candidate& each) -> const Fingerprint& { return round[each.index].identity; };
+  std::uint64_t reads = 0;
+  std::size_t left = 0;
+  for (const Candidate each : candidates) {
+    if (!is_whole(view.parts[each.part].filter)) {
+      ++reads;
+      TIDEMARK_TRY_ASSIGN(const bool may_hold, segment_of(each).may_hold(identity_of(each)));
+      if (!may_hold) continue;
+      segment_of(each).will_find(identity_of(each));
+    }
+    candidates[left++] = each;
+  }
+  candidates.resize(left);
+  for (const Candidate& each : candidates) {
+    if (older[each.index]) continue;
+    ++reads;
+    TIDEMARK_TRY_ASSIGN(older[each.index], segment_of(each).find(identity_of(each)));
+  }
+  disk_reads += reads;
+  disk_reads_counter.add(static_cast<double>(reads));
   return {};
 }
 
-Result<std::optional<Entry>> KeySet::Impl::find_on_disk(const View::Part& part, const Fingerprint& identity) {
-  if (!part.filter) {
-    ++disk_reads;
-    disk_reads_counter.add();
-    TIDEMARK_TRY_ASSIGN(const bool may_hold, part.segment->may_hold(identity));
-    if (!may_hold) return std::nullopt;
-  }
-  ++disk_reads;
-  disk_reads_counter.add();
-  return part.segment->find(identity);
-}
-
-void KeySet::Impl::decide(std::span<const ClaimRequest> group, const Older& older, std::uint64_t offset,
-                          std::int64_t now, std::span<ClaimAnswer> answers) {
-  for (std::size_t i = 0; i < group.size(); ++i) {
-    const ClaimRequest& request = group[i];
+void KeySet::Impl::decide(std::span<const ClaimRequest> round, std::uint64_t offset, std::int64_t now,
+                          std::span<ClaimAnswer> answers) {
+  for (std::size_t i = 0; i < round.size(); ++i) {
+    const ClaimRequest& request = round[i];
     const Entry* in_table = active->find(request.identity);
     const Entry* known = in_table == nullptr && older[i] ? &*older[i] : in_table;
     if (known != nullptr && !is_expired(known->arrival(), now, window)) {

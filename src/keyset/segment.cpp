@@ -57,30 +57,48 @@ Result<void> Segment::read_fences() {
   return {};
 }
 
-Result<std::shared_ptr<const Filter>> Segment::load_filter() const {
-  std::vector<FilterLine> lines;
-  lines.reserve(footer_.filter_lines);
+std::shared_ptr<const Filter> Filter::folded(unsigned fold) const {
+  std::vector<FilterLine> lines(lines_at(fold, whole_lines_));
+  for (std::size_t i = 0; i < lines_.size(); ++i) lines[i >> (fold - fold_)].add(lines_[i]);
+  return std::make_shared<const Filter>(std::move(lines), whole_lines_, fold);
+}
+
+Result<std::shared_ptr<const Filter>> Segment::load_filter(unsigned fold) const {
+  std::vector<FilterLine> lines(Filter::lines_at(fold, footer_.filter_lines));
+  std::uint64_t line = 0;
   std::vector<FilterPage> pages;
   for (std::uint64_t first = 0; first < footer_.filter_pages(); first += pages.size()) {
     pages.resize(std::min(kPagesPerRead, footer_.filter_pages() - first));
     TIDEMARK_TRY(read(first * sizeof(FilterPage), std::as_writable_bytes(std::span(pages))));
     for (std::size_t i = 0; i < pages.size(); ++i) {
       TIDEMARK_TRY(check(pages[i], first + i));
-      const auto wanted = static_cast<std::ptrdiff_t>(
-          std::min<std::uint64_t>(kLinesPerFilterPage, footer_.filter_lines - lines.size()));
-      lines.insert(lines.end(), pages[i].lines.begin(), pages[i].lines.begin() + wanted);
+      const std::uint64_t end = std::min(line + kLinesPerFilterPage, footer_.filter_lines);
+      for (const FilterLine& read : std::span(pages[i].lines).first(end - line)) lines[line++ >> fold].add(read);
     }
   }
-  return std::make_shared<const Filter>(std::move(lines));
+  return std::make_shared<const Filter>(std::move(lines), footer_.filter_lines, fold);
+}
+
+std::uint64_t Segment::filter_line_of(const Fingerprint& identity) const noexcept {
+  return place_of(identity.high, footer_.filter_lines);
+}
+
+void Segment::will_ask(const Fingerprint& identity) const {
+  file_->will_read(filter_line_of(identity) / kLinesPerFilterPage * sizeof(FilterPage), sizeof(FilterPage));
 }
 
 Result<bool> Segment::may_hold(const Fingerprint& identity) const {
-  const std::uint64_t line = place_of(identity.high, footer_.filter_lines);
+  const std::uint64_t line = filter_line_of(identity);
   const std::uint64_t number = line / kLinesPerFilterPage;
   FilterPage page;
   TIDEMARK_TRY(read(number * sizeof page, std::as_writable_bytes(std::span(&page, 1))));
   TIDEMARK_TRY(check(page, number));
   return page.lines[line % kLinesPerFilterPage].may_hold(FilterBits(identity.low));
+}
+
+void Segment::will_find(const Fingerprint& identity) const {
+  if (identity.high < fences_.front()) return;
+  file_->will_read(footer_.blocks_offset() + last_block_from(identity.high) * sizeof(Block), sizeof(Block));
 }
 
 Result<std::optional<Entry>> Segment::find(const Fingerprint& identity) const {

@@ -18,7 +18,7 @@ using LogId = std::array<std::byte, 16>;
 inline constexpr std::uint64_t kSegmentMagic = 0x314745534B44'4954ull;  // "TIDKSEG1"
 inline constexpr std::uint32_t kSegmentVersion = 1;
 inline constexpr std::uint64_t kEntriesPerBlock = 102;
-inline constexpr std::uint64_t kEntriesPerFilterLine = 32;  // 512 bits a line: 16 bits an entry.
+inline constexpr std::uint64_t kEntriesPerFilterLine = 16;  // 512 bits a line: 32 bits an entry.
 inline constexpr std::uint64_t kLinesPerFilterPage = 15;
 
 /// A run of entries, ascending by fingerprint. Full in every block but the last.
@@ -46,6 +46,9 @@ struct alignas(64) FilterLine {
 
   void add(const FilterBits& bits) noexcept {
     for (std::size_t i = 0; i < words.size(); ++i) words[i] |= bits.words[i];
+  }
+  void add(const FilterLine& other) noexcept {
+    for (std::size_t i = 0; i < words.size(); ++i) words[i] |= other.words[i];
   }
   /// False: never added.
   bool may_hold(const FilterBits& bits) const noexcept {

@@ -1,6 +1,7 @@
 #include "store.hpp"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 
 #include "tidemark/base/assert.hpp"
@@ -18,6 +19,10 @@ constexpr std::size_t kSegmentsBeforeTables = 64;
 /// Filters and fences may take 7/8 of the memory; the rest is the least that tables get.
 constexpr std::uint64_t segment_share(std::uint64_t memory_bytes) {
   return memory_bytes / 8 * 7;
+}
+/// What filters folded so often may take with the fences: whole ones not so much that tables would be small for them.
+constexpr std::uint64_t filter_room(std::uint64_t memory_bytes, unsigned fold) {
+  return fold == 0 ? memory_bytes / 2 : segment_share(memory_bytes);
 }
 /// Two tables, the active and the frozen one, share what is left; 1/16 of it stays free for the filter of the next
 /// segment, which is loaded while the following table grows.
@@ -251,7 +256,7 @@ Result<void> Store::write_bucket(const Table& frozen) {
     TIDEMARK_TRY_ASSIGN(const Footer footer, writer->finish());
     TIDEMARK_TRY_ASSIGN(auto segment, Segment::open(files_, directory_, manifest_.log_id, number, footer.checksum));
     // Small against the table, which still answers meanwhile: no look-up has to read this filter from disk.
-    TIDEMARK_TRY_ASSIGN(auto filter, segment->load_filter());
+    TIDEMARK_TRY_ASSIGN(auto filter, segment->load_filter(0));
     writing_.parts.push_back({std::move(segment), std::move(filter)});
   }
   writing_.next_entry = end;
@@ -288,28 +293,55 @@ Result<bool> Store::drop_expired() {
   return true;
 }
 
-/// Lets filters go that have no more room, or loads one that has. The newest come first.
+/// How often each filter is to be folded, in the order of parts_; none where it has no room at all. All are folded
+/// as often as makes them fit, and the newest, as far as there is room, once less.
+std::vector<std::optional<unsigned>> Store::plan_folds() const {
+  const auto bytes = [this](std::size_t i, unsigned fold) { return parts_[i].segment->filter_bytes(fold); };
+  std::uint64_t fences = 0;
+  std::array<std::uint64_t, kFoldMax + 1> all{};
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    fences += parts_[i].segment->fence_bytes();
+    for (unsigned fold = 0; fold <= kFoldMax; ++fold) all[fold] += bytes(i, fold);
+  }
+  unsigned base = 0;
+  while (base < kFoldMax && fences + all[base] > filter_room(memory_bytes_, base)) ++base;
+
+  std::vector<std::optional<unsigned>> folds(parts_.size());
+  std::uint64_t taken = fences;
+  std::uint64_t rest = all[base];  // Of those that are still to be placed.
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    rest -= bytes(i, base);
+    unsigned fold = base > 0 ? base - 1 : base;
+    // What is to be read again must have room for a while: a segment that comes or goes must not toss it about.
+    const bool is_held = parts_[i].filter && parts_[i].filter->fold() <= fold;
+    const std::uint64_t room = filter_room(memory_bytes_, fold);
+    if (taken + bytes(i, fold) + rest > room - (is_held ? 0 : room / 16)) fold = base;
+    if (taken + bytes(i, fold) > segment_share(memory_bytes_)) continue;
+    taken += bytes(i, fold);
+    folds[i] = fold;
+  }
+  return folds;
+}
+
+/// Makes filters smaller that have too much room, or loads one that has more.
 Result<bool> Store::place_filters() {
-  std::uint64_t taken = 0;
-  for (const View::Part& part : parts_) taken += part.segment->fence_bytes();
-  View::Part* to_load = nullptr;
+  const std::vector<std::optional<unsigned>> folds = plan_folds();
+  std::optional<std::size_t> to_load;
   bool changed = false;
-  for (View::Part& part : parts_) {
-    const bool has_room = taken + part.segment->filter_bytes() <= segment_share(memory_bytes_);
-    if (has_room) taken += part.segment->filter_bytes();
-    if (!has_room && part.filter) {
-      part.filter.reset();
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    auto& filter = parts_[i].filter;
+    if (filter && (!folds[i] || filter->fold() < *folds[i])) {
+      filter = folds[i] ? filter->folded(*folds[i]) : nullptr;
       changed = true;
+    } else if (folds[i] && !to_load && (!filter || filter->fold() > *folds[i])) {
+      to_load = i;
     }
-    if (has_room && !part.filter && to_load == nullptr) to_load = &part;
   }
-  if (changed) {
-    publish();
-  } else if (to_load != nullptr) {
-    TIDEMARK_TRY_ASSIGN(to_load->filter, to_load->segment->load_filter());
-    publish();
+  if (!changed && to_load) {
+    TIDEMARK_TRY_ASSIGN(parts_[*to_load].filter, parts_[*to_load].segment->load_filter(*folds[*to_load]));
   }
-  return changed || to_load != nullptr;
+  if (changed || to_load) publish();
+  return changed || to_load;
 }
 
 std::vector<SegmentExtent> Store::extents() const {

@@ -22,7 +22,7 @@ namespace tidemark::keyset {
 struct View {
   struct Part {
     std::shared_ptr<const Segment> segment;
-    std::shared_ptr<const Filter> filter;  ///< Null while the filter stays on disk.
+    std::shared_ptr<const Filter> filter;  ///< Null while it has no room in memory.
   };
   std::shared_ptr<const Table> frozen;  ///< Null unless a table waits to be written.
   std::vector<Part> parts;              ///< Newest first.
@@ -81,6 +81,7 @@ class Store {
   Result<void> write_frozen(const Table& frozen);
   Result<void> write_bucket(const Table& frozen);
   Result<bool> drop_expired();
+  std::vector<std::optional<unsigned>> plan_folds() const;
   Result<bool> place_filters();
   Result<bool> go_on_merging();
   Result<bool> begin_merge();

@@ -80,7 +80,7 @@ void read_segment(std::string bytes, bool repair) {
   must(must(files.open(segment_path("keys", kNumber), OpenMode::kCreateNew))->write_at(0, as_bytes(bytes)));
   const auto segment = Segment::open(files, "keys", log_id, kNumber, checksum);
   if (!segment) return;
-  static_cast<void>((*segment)->load_filter());
+  static_cast<void>((*segment)->load_filter(0));
   for (std::size_t at = 0; at + 16 <= std::min<std::size_t>(bytes.size(), 4'096); at += 40) {
     const Fingerprint identity{load_le<std::uint64_t>(bytes.data() + at),
                                load_le<std::uint64_t>(bytes.data() + at + 8)};

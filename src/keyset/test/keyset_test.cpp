@@ -304,12 +304,51 @@ TEST_F(KeySetTest, memory_stays_within_its_bound_whatever_is_claimed) {
     keys_.advance(kBucket / 500);
   }
   EXPECT_LE(most, 1U << 20);
-  EXPECT_GT(keys_.set().stats().filters_on_disk, 0U);
+  EXPECT_GT(keys_.set().stats().filters_folded, 0U);
   EXPECT_GT(keys_.set().stats().disk_bytes, kRounds * kPerRound * 40);
   EXPECT_LT(keys_.set().stats().disk_bytes, kRounds * kPerRound * 45);
   must(keys_.check_all());
   must(keys_.open());
   EXPECT_LE(keys_.set().stats().resident_bytes, 1U << 20);
+  must(keys_.check_all());
+  // Most of it expires, and what stays has room for whole filters.
+  keys_.advance(kWindow * 31 / 32);
+  must(keys_.set().expire(keys_.now()));
+  must(keys_.run_background());
+  EXPECT_GT(keys_.set().stats().segments, 0U);
+  EXPECT_EQ(keys_.set().stats().filters_folded, 0U);
+  must(keys_.check_all());
+}
+
+TEST_F(KeySetTest, more_claims_than_folded_filters_have_room_for_are_answered_from_disk) {
+  KeySet& set = keys_.set();
+  const auto first = draw(100'000);
+  std::vector<ClaimAnswer> answers(first.size());
+  for (std::uint64_t offset = 1; offset <= 20; ++offset) {
+    must(set.claim(offset == 1 ? first : draw(first.size()), offset, keys_.now(), keys_.now(), answers));
+    must(set.checkpoint_if_due(offset + 1, true));
+    must(keys_.run_background());
+    keys_.advance(kBucket);
+  }
+  EXPECT_GT(set.stats().filters_on_disk, 0U);
+  EXPECT_LE(set.stats().resident_bytes, 1U << 20);
+  must(set.claim(first, 100, keys_.now(), keys_.now(), answers));
+  for (std::uint32_t i = 0; i < answers.size(); ++i) {
+    ASSERT_FALSE(answers[i].is_new);
+    ASSERT_EQ(answers[i].owner, (OwnerPosition{1, i}));
+  }
+}
+
+TEST_F(KeySetTest, a_call_of_many_rounds_sees_its_own_claims_and_those_on_disk) {
+  auto batch = draw(5'000);
+  must(keys_.claim(batch));
+  must(keys_.checkpoint());
+  must(keys_.run_background());
+  const auto more = draw(10'000);
+  batch.insert(batch.begin(), more.begin(), more.end());
+  batch.insert(batch.end(), more.begin(), more.end());
+  must(keys_.claim(batch, true));
+  must(keys_.claim(batch));
   must(keys_.check_all());
 }
 
@@ -392,7 +431,7 @@ TEST_F(KeySetTest, tells_its_sizes) {
   EXPECT_EQ(stats.claims, 1'000U);
   EXPECT_EQ(stats.segments, 1U);
   EXPECT_EQ(stats.table_bytes, 0U);
-  EXPECT_EQ(stats.resident_bytes, 1'000U / 32 * 64 + 64 + 10 * 8);
+  EXPECT_EQ(stats.resident_bytes, 1'000U / 16 * 64 + 64 + 10 * 8);
   EXPECT_EQ(stats.filters_on_disk, 0U);
 }
 
