@@ -18,7 +18,7 @@ namespace {
 
 constexpr microseconds kTick = seconds(1);
 /// The tail that a start has to read back is kept below this by checkpoints.
-constexpr std::uint64_t kTailMaxBytes = 512ull << 20;
+constexpr std::uint64_t kTailMaxBytes = 1ull << 30;
 /// The free space is looked at again after this much was written, however short the time.
 constexpr std::uint64_t kSpaceCheckBytes = 32ull << 20;
 
