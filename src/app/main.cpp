@@ -152,7 +152,7 @@ CLI::App* add_bench_command(CLI::App& cli, BenchArguments& arguments) {
       "Examples:\n"
       "  tidemark bench single --pin\n"
       "  tidemark bench single --pin --rate 30000\n"
-      "  tidemark bench batch --connections 8 --flows off --preload-claims 100000000\n"
+      "  tidemark bench batch --connections 16 --flows off --preload-claims 100000000\n"
       "  tidemark bench claims --preload-claims 20000000 --duplicates 0.5 --keyset-memory-bytes 2GiB\n"
       "  tidemark bench flush --database postgres://postgres@localhost/bench\n"
       "  tidemark bench start --seconds 10 --preload-claims 100000000\n"
