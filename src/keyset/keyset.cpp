@@ -30,7 +30,7 @@ unsigned chunk_shift_for(std::uint64_t memory_bytes) {
 
 /// Then a claim that passed it is looked for in the segment itself.
 bool is_whole(const std::shared_ptr<const Filter>& filter) {
-  return filter && filter->fold() == 0;
+  return filter && filter->halvings() == 0;
 }
 
 Result<void> check_options(const KeySetOptions& options) {
@@ -230,7 +230,7 @@ KeySetStats KeySet::stats() const {
   stats.segments = view->parts.size();
   for (const View::Part& part : view->parts) {
     stats.filters_on_disk += part.filter == nullptr;
-    stats.filters_folded += part.filter != nullptr && part.filter->fold() > 0;
+    stats.filters_halved += part.filter != nullptr && part.filter->halvings() > 0;
   }
   stats.disk_reads = impl_->disk_reads;
   return stats;

@@ -57,14 +57,14 @@ Result<void> Segment::read_fences() {
   return {};
 }
 
-std::shared_ptr<const Filter> Filter::folded(unsigned fold) const {
-  std::vector<FilterLine> lines(lines_at(fold, whole_lines_));
-  for (std::size_t i = 0; i < lines_.size(); ++i) lines[i >> (fold - fold_)].add(lines_[i]);
-  return std::make_shared<const Filter>(std::move(lines), whole_lines_, fold);
+std::shared_ptr<const Filter> Filter::halved(unsigned halvings) const {
+  std::vector<FilterLine> lines(lines_at(halvings, whole_lines_));
+  for (std::size_t i = 0; i < lines_.size(); ++i) lines[i >> (halvings - halvings_)].add(lines_[i]);
+  return std::make_shared<const Filter>(std::move(lines), whole_lines_, halvings);
 }
 
-Result<std::shared_ptr<const Filter>> Segment::load_filter(unsigned fold) const {
-  std::vector<FilterLine> lines(Filter::lines_at(fold, footer_.filter_lines));
+Result<std::shared_ptr<const Filter>> Segment::load_filter(unsigned halvings) const {
+  std::vector<FilterLine> lines(Filter::lines_at(halvings, footer_.filter_lines));
   std::uint64_t line = 0;
   std::vector<FilterPage> pages;
   for (std::uint64_t first = 0; first < footer_.filter_pages(); first += pages.size()) {
@@ -73,10 +73,10 @@ Result<std::shared_ptr<const Filter>> Segment::load_filter(unsigned fold) const 
     for (std::size_t i = 0; i < pages.size(); ++i) {
       TIDEMARK_TRY(check(pages[i], first + i));
       const std::uint64_t end = std::min(line + kLinesPerFilterPage, footer_.filter_lines);
-      for (const FilterLine& read : std::span(pages[i].lines).first(end - line)) lines[line++ >> fold].add(read);
+      for (const FilterLine& read : std::span(pages[i].lines).first(end - line)) lines[line++ >> halvings].add(read);
     }
   }
-  return std::make_shared<const Filter>(std::move(lines), footer_.filter_lines, fold);
+  return std::make_shared<const Filter>(std::move(lines), footer_.filter_lines, halvings);
 }
 
 std::uint64_t Segment::filter_line_of(const Fingerprint& identity) const noexcept {

@@ -10,22 +10,22 @@
 
 namespace tidemark::keyset {
 
-/// Filters are folded at most so often: once more, and nearly every stranger would pass.
-inline constexpr unsigned kFoldMax = 3;
+/// Filters are halved at most so often: once more, and nearly every stranger would pass.
+inline constexpr unsigned kHalvingsMax = 3;
 
-/// A segment's filter in memory, or a *folded* one: each 2^fold neighbouring lines in one, which takes as much less
-/// memory and lets more strangers pass: about 0.00003 of them at fold 0, 0.001 at 1, 0.03 at 2, 0.3 at 3.
+/// A segment's filter in memory, or a *halved* one: each 2^halvings neighbouring lines in one, which takes as much less
+/// memory and lets more strangers pass: about 0.00003 of them at halvings 0, 0.001 at 1, 0.03 at 2, 0.3 at 3.
 class Filter {
  public:
-  /// `lines` are those of a filter of `whole_lines` lines, folded so often.
-  Filter(std::vector<FilterLine> lines, std::uint64_t whole_lines, unsigned fold)
-      : lines_(std::move(lines)), whole_lines_(whole_lines), fold_(fold) {}
+  /// `lines` are those of a filter of `whole_lines` lines, halved so often.
+  Filter(std::vector<FilterLine> lines, std::uint64_t whole_lines, unsigned halvings)
+      : lines_(std::move(lines)), whole_lines_(whole_lines), halvings_(halvings) {}
   /// How many lines are left of `whole_lines`.
-  static std::uint64_t lines_at(unsigned fold, std::uint64_t whole_lines) noexcept {
-    return ((whole_lines - 1) >> fold) + 1;
+  static std::uint64_t lines_at(unsigned halvings, std::uint64_t whole_lines) noexcept {
+    return ((whole_lines - 1) >> halvings) + 1;
   }
-  /// As this one, folded `fold` times in all, which is more often than this one is.
-  std::shared_ptr<const Filter> folded(unsigned fold) const;
+  /// As this one, halved `halvings` times in all, which is more often than this one is.
+  std::shared_ptr<const Filter> halved(unsigned halvings) const;
 
   void prefetch(const Fingerprint& identity) const noexcept { fetch_ahead(&line_of(identity)); }
   /// `bits` are those of `identity`: made once for all filters that are asked.
@@ -33,15 +33,15 @@ class Filter {
     return line_of(identity).may_hold(bits);
   }
   std::uint64_t bytes() const noexcept { return lines_.size() * sizeof(FilterLine); }
-  unsigned fold() const noexcept { return fold_; }
+  unsigned halvings() const noexcept { return halvings_; }
 
  private:
   const FilterLine& line_of(const Fingerprint& f) const noexcept {
-    return lines_[place_of(f.high, whole_lines_) >> fold_];
+    return lines_[place_of(f.high, whole_lines_) >> halvings_];
   }
   const std::vector<FilterLine> lines_;
   const std::uint64_t whole_lines_;
-  const unsigned fold_;
+  const unsigned halvings_;
 };
 
 /// An immutable segment on disk, its fences in memory. Every part is checked when it is read; what fails is kCorrupt.
@@ -54,8 +54,8 @@ class Segment {
                                                      const LogId& log_id, std::uint64_t number,
                                                      std::uint64_t footer_checksum);
 
-  /// Reads the filter into memory, folded so often.
-  Result<std::shared_ptr<const Filter>> load_filter(unsigned fold) const;
+  /// Reads the filter into memory, halved so often.
+  Result<std::shared_ptr<const Filter>> load_filter(unsigned halvings) const;
   /// Asks the whole filter on disk: one read of 1 KiB, which will_ask() has under way.
   Result<bool> may_hold(const Fingerprint& identity) const;
   void will_ask(const Fingerprint& identity) const;
@@ -69,9 +69,9 @@ class Segment {
 
   const Footer& footer() const noexcept { return footer_; }
   const std::string& path() const noexcept { return path_; }
-  /// Memory of the filter, folded so often.
-  std::uint64_t filter_bytes(unsigned fold) const noexcept {
-    return Filter::lines_at(fold, footer_.filter_lines) * sizeof(FilterLine);
+  /// Memory of the filter, halved so often.
+  std::uint64_t filter_bytes(unsigned halvings) const noexcept {
+    return Filter::lines_at(halvings, footer_.filter_lines) * sizeof(FilterLine);
   }
   std::uint64_t fence_bytes() const noexcept { return fences_.size() * sizeof(std::uint64_t); }
 

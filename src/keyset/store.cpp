@@ -20,9 +20,9 @@ constexpr std::size_t kSegmentsBeforeTables = 64;
 constexpr std::uint64_t segment_share(std::uint64_t memory_bytes) {
   return memory_bytes / 8 * 7;
 }
-/// What filters folded so often may take with the fences: whole ones not so much that tables would be small for them.
-constexpr std::uint64_t filter_room(std::uint64_t memory_bytes, unsigned fold) {
-  return fold == 0 ? memory_bytes / 2 : segment_share(memory_bytes);
+/// What filters halved so often may take with the fences: whole ones not so much that tables would be small for them.
+constexpr std::uint64_t filter_room(std::uint64_t memory_bytes, unsigned halvings) {
+  return halvings == 0 ? memory_bytes / 2 : segment_share(memory_bytes);
 }
 /// Two tables, the active and the frozen one, share what is left; 1/16 of it stays free for the filter of the next
 /// segment, which is loaded while the following table grows.
@@ -293,52 +293,52 @@ Result<bool> Store::drop_expired() {
   return true;
 }
 
-/// How often each filter is to be folded, in the order of parts_; none where it has no room at all. All are folded
+/// How often each filter is to be halved, in the order of parts_; none where it has no room at all. All are halved
 /// as often as makes them fit, and the newest, as far as there is room, once less.
-std::vector<std::optional<unsigned>> Store::plan_folds() const {
-  const auto bytes = [this](std::size_t i, unsigned fold) { return parts_[i].segment->filter_bytes(fold); };
+std::vector<std::optional<unsigned>> Store::plan_halvings() const {
+  const auto bytes = [this](std::size_t i, unsigned halvings) { return parts_[i].segment->filter_bytes(halvings); };
   std::uint64_t fences = 0;
-  std::array<std::uint64_t, kFoldMax + 1> all{};
+  std::array<std::uint64_t, kHalvingsMax + 1> all{};
   for (std::size_t i = 0; i < parts_.size(); ++i) {
     fences += parts_[i].segment->fence_bytes();
-    for (unsigned fold = 0; fold <= kFoldMax; ++fold) all[fold] += bytes(i, fold);
+    for (unsigned halvings = 0; halvings <= kHalvingsMax; ++halvings) all[halvings] += bytes(i, halvings);
   }
   unsigned base = 0;
-  while (base < kFoldMax && fences + all[base] > filter_room(memory_bytes_, base)) ++base;
+  while (base < kHalvingsMax && fences + all[base] > filter_room(memory_bytes_, base)) ++base;
 
-  std::vector<std::optional<unsigned>> folds(parts_.size());
+  std::vector<std::optional<unsigned>> plan(parts_.size());
   std::uint64_t taken = fences;
   std::uint64_t rest = all[base];  // Of those that are still to be placed.
   for (std::size_t i = 0; i < parts_.size(); ++i) {
     rest -= bytes(i, base);
-    unsigned fold = base > 0 ? base - 1 : base;
+    unsigned halvings = base > 0 ? base - 1 : base;
     // What is to be read again must have room for a while: a segment that comes or goes must not toss it about.
-    const bool is_held = parts_[i].filter && parts_[i].filter->fold() <= fold;
-    const std::uint64_t room = filter_room(memory_bytes_, fold);
-    if (taken + bytes(i, fold) + rest > room - (is_held ? 0 : room / 16)) fold = base;
-    if (taken + bytes(i, fold) > segment_share(memory_bytes_)) continue;
-    taken += bytes(i, fold);
-    folds[i] = fold;
+    const bool is_held = parts_[i].filter && parts_[i].filter->halvings() <= halvings;
+    const std::uint64_t room = filter_room(memory_bytes_, halvings);
+    if (taken + bytes(i, halvings) + rest > room - (is_held ? 0 : room / 16)) halvings = base;
+    if (taken + bytes(i, halvings) > segment_share(memory_bytes_)) continue;
+    taken += bytes(i, halvings);
+    plan[i] = halvings;
   }
-  return folds;
+  return plan;
 }
 
 /// Makes filters smaller that have too much room, or loads one that has more.
 Result<bool> Store::place_filters() {
-  const std::vector<std::optional<unsigned>> folds = plan_folds();
+  const std::vector<std::optional<unsigned>> plan = plan_halvings();
   std::optional<std::size_t> to_load;
   bool changed = false;
   for (std::size_t i = 0; i < parts_.size(); ++i) {
     auto& filter = parts_[i].filter;
-    if (filter && (!folds[i] || filter->fold() < *folds[i])) {
-      filter = folds[i] ? filter->folded(*folds[i]) : nullptr;
+    if (filter && (!plan[i] || filter->halvings() < *plan[i])) {
+      filter = plan[i] ? filter->halved(*plan[i]) : nullptr;
       changed = true;
-    } else if (folds[i] && !to_load && (!filter || filter->fold() > *folds[i])) {
+    } else if (plan[i] && !to_load && (!filter || filter->halvings() > *plan[i])) {
       to_load = i;
     }
   }
   if (!changed && to_load) {
-    TIDEMARK_TRY_ASSIGN(parts_[*to_load].filter, parts_[*to_load].segment->load_filter(*folds[*to_load]));
+    TIDEMARK_TRY_ASSIGN(parts_[*to_load].filter, parts_[*to_load].segment->load_filter(*plan[*to_load]));
   }
   if (changed || to_load) publish();
   return changed || to_load;

@@ -81,7 +81,7 @@ class Store {
   Result<void> write_frozen(const Table& frozen);
   Result<void> write_bucket(const Table& frozen);
   Result<bool> drop_expired();
-  std::vector<std::optional<unsigned>> plan_folds() const;
+  std::vector<std::optional<unsigned>> plan_halvings() const;
   Result<bool> place_filters();
   Result<bool> go_on_merging();
   Result<bool> begin_merge();

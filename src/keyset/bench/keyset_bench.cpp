@@ -50,10 +50,10 @@ class Filled {
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
     const KeySetStats stats = keys->stats();
     std::printf(
-        "filled: claims=%.1fM rate=%.2fM/s segments=%llu filters_folded=%llu filters_on_disk=%llu memory=%.1fB/claim "
+        "filled: claims=%.1fM rate=%.2fM/s segments=%llu filters_halved=%llu filters_on_disk=%llu memory=%.1fB/claim "
         "disk=%.1fB/claim\n",
         static_cast<double>(claimed) / 1e6, static_cast<double>(claimed) / 1e6 / took.count(),
-        static_cast<unsigned long long>(stats.segments), static_cast<unsigned long long>(stats.filters_folded),
+        static_cast<unsigned long long>(stats.segments), static_cast<unsigned long long>(stats.filters_halved),
         static_cast<unsigned long long>(stats.filters_on_disk),
         static_cast<double>(stats.resident_bytes) / static_cast<double>(claimed),
         static_cast<double>(stats.disk_bytes) / static_cast<double>(claimed));

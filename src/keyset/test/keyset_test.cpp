@@ -304,7 +304,7 @@ TEST_F(KeySetTest, memory_stays_within_its_bound_whatever_is_claimed) {
     keys_.advance(kBucket / 500);
   }
   EXPECT_LE(most, 1U << 20);
-  EXPECT_GT(keys_.set().stats().filters_folded, 0U);
+  EXPECT_GT(keys_.set().stats().filters_halved, 0U);
   EXPECT_GT(keys_.set().stats().disk_bytes, kRounds * kPerRound * 40);
   EXPECT_LT(keys_.set().stats().disk_bytes, kRounds * kPerRound * 45);
   must(keys_.check_all());
@@ -316,11 +316,11 @@ TEST_F(KeySetTest, memory_stays_within_its_bound_whatever_is_claimed) {
   must(keys_.set().expire(keys_.now()));
   must(keys_.run_background());
   EXPECT_GT(keys_.set().stats().segments, 0U);
-  EXPECT_EQ(keys_.set().stats().filters_folded, 0U);
+  EXPECT_EQ(keys_.set().stats().filters_halved, 0U);
   must(keys_.check_all());
 }
 
-TEST_F(KeySetTest, more_claims_than_folded_filters_have_room_for_are_answered_from_disk) {
+TEST_F(KeySetTest, more_claims_than_halved_filters_have_room_for_are_answered_from_disk) {
   KeySet& set = keys_.set();
   const auto first = draw(100'000);
   std::vector<ClaimAnswer> answers(first.size());

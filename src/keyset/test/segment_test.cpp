@@ -92,34 +92,34 @@ TEST_F(SegmentTest, finds_fingerprints_that_share_their_first_half_over_many_blo
   EXPECT_FALSE(must(segment->find({6, 0})));
 }
 
-TEST_F(SegmentTest, a_filter_lets_few_strangers_through_and_more_the_more_often_it_is_folded) {
+TEST_F(SegmentTest, a_filter_lets_few_strangers_through_and_more_the_more_often_it_is_halved) {
   const auto entries = draw(50'000);
   const auto segment = write(1, entries);
   const auto whole = must(segment->load_filter(0));
   constexpr std::array kMostPassed{20, 200, 5'000, 40'000};
-  static_assert(kMostPassed.size() == kFoldMax + 1);
-  for (unsigned fold = 0; fold <= kFoldMax; ++fold) {
-    const auto filter = must(segment->load_filter(fold));
-    EXPECT_EQ(filter->fold(), fold);
-    EXPECT_EQ(filter->bytes(), (50'000 / 16 - 1) / (1 << fold) * 64 + 64);
-    EXPECT_EQ(filter->bytes(), segment->filter_bytes(fold));
-    const auto folded = fold == 0 ? whole : must(segment->load_filter(fold - 1))->folded(fold);
-    const auto folded_at_once = fold == 0 ? whole : whole->folded(fold);
+  static_assert(kMostPassed.size() == kHalvingsMax + 1);
+  for (unsigned halvings = 0; halvings <= kHalvingsMax; ++halvings) {
+    const auto filter = must(segment->load_filter(halvings));
+    EXPECT_EQ(filter->halvings(), halvings);
+    EXPECT_EQ(filter->bytes(), (50'000 / 16 - 1) / (1 << halvings) * 64 + 64);
+    EXPECT_EQ(filter->bytes(), segment->filter_bytes(halvings));
+    const auto halved = halvings == 0 ? whole : must(segment->load_filter(halvings - 1))->halved(halvings);
+    const auto halved_at_once = halvings == 0 ? whole : whole->halved(halvings);
     for (const Entry& entry : entries) ASSERT_TRUE(filter->may_hold(entry.identity(), FilterBits(entry.low)));
     int passed = 0;
     for (int i = 0; i < 100'000; ++i) {
       const Fingerprint stranger{random_.next(), random_.next()};
       const FilterBits bits(stranger.low);
       const bool may_hold = filter->may_hold(stranger, bits);
-      ASSERT_EQ(folded->may_hold(stranger, bits), may_hold);
-      ASSERT_EQ(folded_at_once->may_hold(stranger, bits), may_hold);
-      if (fold == 0 && i < 1'000) {
+      ASSERT_EQ(halved->may_hold(stranger, bits), may_hold);
+      ASSERT_EQ(halved_at_once->may_hold(stranger, bits), may_hold);
+      if (halvings == 0 && i < 1'000) {
         ASSERT_EQ(must(segment->may_hold(stranger)), may_hold);
       }
       passed += may_hold;
     }
-    EXPECT_LT(passed, kMostPassed[fold]);
-    RecordProperty("passed_of_100000_at_" + std::to_string(fold), passed);
+    EXPECT_LT(passed, kMostPassed[halvings]);
+    RecordProperty("passed_of_100000_at_" + std::to_string(halvings), passed);
   }
 }
 

@@ -53,7 +53,7 @@ struct KeySetStats {
   std::uint64_t resident_bytes = 0;  ///< Memory of tables, filters and fences.
   std::uint64_t disk_bytes = 0;
   std::uint64_t segments = 0;
-  std::uint64_t filters_folded = 0;   ///< Segments with room for a smaller filter: some look-ups need the one on disk.
+  std::uint64_t filters_halved = 0;   ///< Segments with room for a smaller filter: some look-ups need the one on disk.
   std::uint64_t filters_on_disk = 0;  ///< Segments with room for none: each costs a look-up a read.
   std::uint64_t disk_reads = 0;       ///< Blocks and pages of filters read by look-ups since open.
 };
@@ -73,7 +73,7 @@ struct KeySetReport {
 /// keep everything from covered_to() on. *Concurrency*: claim, release, restore, checkpoint_if_due, expire from one
 /// thread, the committer; covered_to() and stats() from any. One background thread writes and merges segments.
 /// *Limits*: memory_bytes holds between calls of checkpoint_if_due, plus what one call claims; buffers of at most 2 MiB
-/// for writing and merging come on top. When 7/8 of it don't hold all filters, those of the oldest segments are folded
+/// for writing and merging come on top. When 7/8 of it don't hold all filters, those of the oldest segments are halved
 /// to a half, a quarter, an eighth, and at last stay on disk. Times are from 1970 to 2540. Format:
 /// docs/formats/keyset.md.
 class KeySet {
