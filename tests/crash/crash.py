@@ -54,6 +54,10 @@ class DoesNotCount(Failure):
     """The kill came at a moment that proves nothing; the round is to be run again."""
 
 
+class TooEarly(DoesNotCount):
+    """It came before there was anything to lose: the next one is to come later."""
+
+
 class Ledger:
     """What the producers know of each event: its worth, and whether it was acknowledged."""
 
@@ -281,7 +285,7 @@ def crash_round(database_name, step, occurrence, seed):
                 if ledger.cut_off == 0:
                     raise DoesNotCount("no request was under way at the kill")
                 if not database.query("SELECT flow FROM tidemark_cursors WHERE position <> '0.0'"):
-                    raise DoesNotCount("no page had been written at the kill")
+                    raise TooEarly("no page had been written at the kill")
         again = Server(folder, database.url, settings)
         again.start()
         if not ledger.events:  # Killed before the doors opened: what was begun must work once it is done.
@@ -315,6 +319,8 @@ def counted_round(database_name, step, occurrence, seed):
             return crash_round(database_name, step, occurrence, seed + attempt * 1_000_000)
         except DoesNotCount as reason:
             last = reason
+            if isinstance(reason, TooEarly) and step:
+                occurrence *= 4
     raise last
 
 
